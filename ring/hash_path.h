@@ -33,8 +33,7 @@ int hash_path_set(struct str prefix, struct str suffix, struct hash_path_conf *r
 void hash_path_release(struct hash_path_conf *conf);
 
 /* The digest of an account, a container or an object. Names are plain (not quoted) UTF-8 bytes, the object may hold
- * any "/". STR_NONE (p == NULL) for the parts that are absent; an object without a container is a bug (assert).
- * An empty but present part (p != NULL, n == 0) still contributes its slash. */
+ * any "/". STR_NONE or "" for the parts that are absent; an object without a container is a bug (assert). */
 void hash_path(const struct hash_path_conf *conf, struct str account, struct str container, struct str object,
                uint8_t out[HASH_PATH_BYTES]);
 /* The same as 32 lower-case hex digits; returns out. */
