@@ -8,6 +8,7 @@
 
 #include "base/error_page.h"
 #include "base/swift_conf.h"
+#include "common/timestamp.h"
 #include "rt/rt.h"
 
 /* Options of [DEFAULT] and the app section that all three understand. Embed it as the FIRST member and list
@@ -21,16 +22,32 @@ struct backend_options {
     bool log_requests;
     int64_t threads_per_disk;
 };
-#define BACKEND_OPTIONS                                                                                                  \
-    {"devices", CONF_STRING, offsetof(struct backend_options, devices), "/srv/node", 0, 0, NULL},                        \
-        {"mount_check", CONF_BOOL, offsetof(struct backend_options, mount_check), "true", 0, 0, NULL},                   \
-        {"fallocate_reserve", CONF_PERCENT_OR_BYTES, offsetof(struct backend_options, fallocate_reserve), "1%", 0, 0,    \
-         NULL},                                                                                                          \
-        {"replication_server", CONF_BOOL, offsetof(struct backend_options, replication_server), "true", 0, 0, NULL},     \
-        {"node_timeout", CONF_SECONDS, offsetof(struct backend_options, node_timeout_ms), "3", 1, 86400000, NULL},       \
-        {"conn_timeout", CONF_SECONDS, offsetof(struct backend_options, conn_timeout_ms), "0.5", 1, 86400000, NULL},     \
-        {"log_requests", CONF_BOOL, offsetof(struct backend_options, log_requests), "true", 0, 0, NULL},                 \
-        {"threads_per_disk", CONF_INT, offsetof(struct backend_options, threads_per_disk), "32", 1, 1024, NULL}
+#define BACKEND_OPTIONS                                                                                  \
+    {"devices", CONF_STRING, offsetof(struct backend_options, devices), "/srv/node", 0, 0, NULL},        \
+        {"mount_check", CONF_BOOL, offsetof(struct backend_options, mount_check), "true", 0, 0, NULL},   \
+        {"fallocate_reserve",                                                                            \
+         CONF_PERCENT_OR_BYTES,                                                                          \
+         offsetof(struct backend_options, fallocate_reserve),                                            \
+         "1%",                                                                                           \
+         0,                                                                                              \
+         0,                                                                                              \
+         NULL},                                                                                          \
+        {"replication_server",                                                                           \
+         CONF_BOOL,                                                                                      \
+         offsetof(struct backend_options, replication_server),                                           \
+         "true",                                                                                         \
+         0,                                                                                              \
+         0,                                                                                              \
+         NULL},                                                                                          \
+        {"node_timeout", CONF_SECONDS, offsetof(struct backend_options, node_timeout_ms), "3", 1,        \
+         86400000,       NULL},                                                                          \
+        {"conn_timeout", CONF_SECONDS, offsetof(struct backend_options, conn_timeout_ms), "0.5", 1,      \
+         86400000,       NULL},                                                                          \
+        {"log_requests", CONF_BOOL, offsetof(struct backend_options, log_requests), "true", 0, 0, NULL}, \
+    {                                                                                                    \
+        "threads_per_disk", CONF_INT, offsetof(struct backend_options, threads_per_disk), "32", 1, 1024, \
+            NULL                                                                                         \
+    }
 
 /* --- devices ------------------------------------------------------------------------------------------------ */
 

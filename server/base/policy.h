@@ -11,11 +11,11 @@ enum policy_type { POLICY_REPLICATION, POLICY_ERASURE_CODING };
 
 struct policy {
     int index;
-    const char *name;           /* as written; compares without case */
-    const char **aliases;       /* NULL-terminated, may be empty */
+    const char *name;     /* as written; compares without case */
+    const char **aliases; /* NULL-terminated, may be empty */
     enum policy_type type;
     bool is_default, deprecated;
-    const char *ec_type;        /* erasure coding only, as all below */
+    const char *ec_type; /* erasure coding only, as all below */
     int ec_data, ec_parity;
     int64_t ec_segment_size;
     int ec_duplication;

@@ -13,10 +13,10 @@
 #include "base/rings.h"
 
 struct server_context {
-    struct conf *conf;             /* the service's file, e.g. object-server.conf */
-    const char *section;           /* "app:object-server" */
+    struct conf *conf;   /* the service's file, e.g. object-server.conf */
+    const char *section; /* "app:object-server" */
     const struct swift_conf *swift;
-    struct rings *rings;           /* the proxy's and daemons'; NULL for account, container, object servers */
+    struct rings *rings; /* the proxy's and daemons'; NULL for account, container, object servers */
 };
 
 /* Makes the app from its section. Runs inside a task. 0, or -errno with a sentence. The context's parts outlive the app. */

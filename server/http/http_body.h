@@ -8,6 +8,7 @@
 #define HTTP_HTTP_BODY_H
 
 #include "common/arena.h"
+#include "common/buf.h"
 #include "common/digest.h"
 
 struct http_body;
@@ -40,8 +41,8 @@ int http_body_read_all(struct http_body *b, struct buf *out);
 /* Reads and drops at most max bytes: 0 if the end was reached, -E2BIG if not, -errno. */
 int http_body_drain(struct http_body *b, uint64_t max);
 
-struct http_body *http_body_empty(void);                                 /* shared, needs no close */
-struct http_body *http_body_memory(struct arena *a, struct str bytes);   /* bytes must outlive it */
+struct http_body *http_body_empty(void);                               /* shared, needs no close */
+struct http_body *http_body_memory(struct arena *a, struct str bytes); /* bytes must outlive it */
 /* Takes buf's bytes over (freed by close). */
 struct http_body *http_body_buf(struct arena *a, struct buf *b);
 /* Passes on at most `limit` bytes; one more gives -EFBIG. Closes inner. */

@@ -23,15 +23,16 @@ struct http_client *http_client_new(unsigned max_idle, int64_t idle_ms);
 void http_client_free(struct http_client *c);
 
 struct http_call_options {
-    struct str host;             /* IP literal (no DNS here) */
+    struct str host; /* IP literal (no DNS here) */
     int port;
-    struct str method, target;   /* target already encoded */
-    const struct header_table *headers; /* may be NULL. Host, Content-Length, Transfer-Encoding are added here */
-    int64_t body_length;         /* 0: none ("Content-Length: 0" is sent for PUT and POST), -1: chunked */
+    struct str method, target; /* target already encoded */
+    const struct header_table
+        *headers;        /* may be NULL. Host, Content-Length, Transfer-Encoding are added here */
+    int64_t body_length; /* 0: none ("Content-Length: 0" is sent for PUT and POST), -1: chunked */
     int64_t connect_timeout_ms;
-    int64_t timeout_ms;          /* for every following wait: response head, next bytes, room for ours */
-    struct arena *arena;         /* response headers live here; outlives the call */
-    bool keep;                   /* false sends "Connection: close" */
+    int64_t timeout_ms;  /* for every following wait: response head, next bytes, room for ours */
+    struct arena *arena; /* response headers live here; outlives the call */
+    bool keep;           /* false sends "Connection: close" */
 };
 
 /* [waits] 0 and *ret, or -errno: -ECONNREFUSED, -ETIMEDOUT, -EPIPE ... A kept connection that turns out to be closed

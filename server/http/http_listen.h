@@ -15,18 +15,18 @@
 struct http_server;
 
 struct http_server_options {
-    const char *bind_ip;        /* IPv4 or IPv6 literal; NULL: 0.0.0.0 */
-    int port;                   /* 0: any free one */
-    int backlog;                /* 0: 4096 */
-    unsigned max_connections;   /* 0: 65536. One more waits in the backlog */
-    int64_t head_timeout_ms;    /* for a whole request head once it began; 0: 60 s */
-    int64_t client_timeout_ms;  /* for the next bytes of a body, or room for ours; 0: 60 s */
+    const char *bind_ip;          /* IPv4 or IPv6 literal; NULL: 0.0.0.0 */
+    int port;                     /* 0: any free one */
+    int backlog;                  /* 0: 4096 */
+    unsigned max_connections;     /* 0: 65536. One more waits in the backlog */
+    int64_t head_timeout_ms;      /* for a whole request head once it began; 0: 60 s */
+    int64_t client_timeout_ms;    /* for the next bytes of a body, or room for ours; 0: 60 s */
     int64_t keepalive_timeout_ms; /* idle between requests; 0: 75 s */
-    size_t max_request_line;    /* 0: 8192 */
-    size_t max_header_line;     /* 0: 8192 */
-    size_t max_headers;         /* fields; 0: 201 */
-    size_t max_head;            /* all of the head; 0: 256 KiB */
-    const char *server_name;    /* Server field; NULL: none */
+    size_t max_request_line;      /* 0: 8192 */
+    size_t max_header_line;       /* 0: 8192 */
+    size_t max_headers;           /* fields; 0: 201 */
+    size_t max_head;              /* all of the head; 0: 256 KiB */
+    const char *server_name;      /* Server field; NULL: none */
     struct http_app *app;
 };
 

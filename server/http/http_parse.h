@@ -10,8 +10,8 @@
 enum http_parse_result {
     HTTP_PARSE_INCOMPLETE = 0, /* more bytes may make it right */
     HTTP_PARSE_OK = 1,
-    HTTP_PARSE_BAD = -1,           /* 400 */
-    HTTP_PARSE_LINE_TOO_LONG = -2, /* request line: 414 */
+    HTTP_PARSE_BAD = -1,             /* 400 */
+    HTTP_PARSE_LINE_TOO_LONG = -2,   /* request line: 414 */
     HTTP_PARSE_HEADER_TOO_LONG = -3, /* a field line: 400 */
     HTTP_PARSE_TOO_MANY = -4,        /* fields: 431 */
     HTTP_PARSE_VERSION = -5,         /* HTTP/2.0 and the like: 505 */
@@ -37,10 +37,10 @@ struct http_head {
 
 /* p[0..n) from the start of a message; `seen` bytes were there at the last, incomplete, try (0 at first), which saves
  * scanning them again. Leading CRLFs before a request line are skipped, as RFC 9112 2.2 asks. */
-enum http_parse_result http_parse_request(const char *p, size_t n, size_t seen, const struct http_limits *limits,
-                                          struct http_head *ret);
-enum http_parse_result http_parse_response(const char *p, size_t n, size_t seen, const struct http_limits *limits,
-                                           struct http_head *ret);
+enum http_parse_result http_parse_request(const char *p, size_t n, size_t seen,
+                                          const struct http_limits *limits, struct http_head *ret);
+enum http_parse_result http_parse_response(const char *p, size_t n, size_t seen,
+                                           const struct http_limits *limits, struct http_head *ret);
 
 /* How a message is framed, from its fields. */
 struct http_framing {

@@ -17,8 +17,8 @@ enum http_range_result {
     HTTP_RANGE_UNSATISFIABLE, /* 416 */
 };
 /* value: the Range field. Ranges in the order asked, in the arena. */
-enum http_range_result http_range_parse(struct arena *a, struct str value, uint64_t size, struct http_range **ret,
-                                        size_t *ret_n);
+enum http_range_result http_range_parse(struct arena *a, struct str value, uint64_t size,
+                                        struct http_range **ret, size_t *ret_n);
 
 /* Which status the conditions of a GET or HEAD ask for: 0 (go on), 304 or 412. etag without quotes; last_modified in
  * seconds; exists = false for a missing object (If-Match: * gives 412). */
@@ -32,7 +32,8 @@ typedef struct http_body *(*http_open_range_fn)(void *arg, uint64_t start, uint6
  * multipart/byteranges), 416, or leaves it. The ranges are opened when their turn comes. The response must have no body yet
  * when it is called; with HTTP_RANGE_NONE the caller sets the whole. Returns what the range field meant. `content_type` is
  * what the parts carry. */
-enum http_range_result http_response_ranges(const struct http_request *req, struct http_response *rsp, uint64_t size,
-                                            struct str content_type, http_open_range_fn open, void *arg);
+enum http_range_result http_response_ranges(const struct http_request *req, struct http_response *rsp,
+                                            uint64_t size, struct str content_type, http_open_range_fn open,
+                                            void *arg);
 
 #endif

@@ -12,33 +12,33 @@
 struct http_conn;
 
 struct http_request {
-    struct arena *arena;  /* lives until the response has been sent and closed */
-    struct str method;    /* "GET", as sent */
-    struct str target;    /* as sent: "/v1/a/c%20d?x=y" */
-    struct str raw_path;  /* target up to '?', still encoded; absolute-form has lost scheme and host */
-    struct str path;      /* raw_path decoded once; may hold any byte */
-    struct str query;     /* after '?', still encoded; STR_NONE if there is no '?' */
-    int minor_version;    /* HTTP/1.x: 0 or 1 */
+    struct arena *arena; /* lives until the response has been sent and closed */
+    struct str method;   /* "GET", as sent */
+    struct str target;   /* as sent: "/v1/a/c%20d?x=y" */
+    struct str raw_path; /* target up to '?', still encoded; absolute-form has lost scheme and host */
+    struct str path;     /* raw_path decoded once; may hold any byte */
+    struct str query;    /* after '?', still encoded; STR_NONE if there is no '?' */
+    int minor_version;   /* HTTP/1.x: 0 or 1 */
     struct header_table headers;
-    struct http_body *body;  /* never NULL. Reading it sends "100 Continue" where the client waits for one */
-    int64_t content_length;  /* 0 if there is no body, -1 if chunked */
+    struct http_body *body; /* never NULL. Reading it sends "100 Continue" where the client waits for one */
+    int64_t content_length; /* 0 if there is no body, -1 if chunked */
     bool chunked;
-    bool has_length;         /* a Content-Length field was sent */
-    struct str peer;         /* IP address of the other side, "127.0.0.1"; "" in internal requests */
-    struct str local;        /* "ip:port" it connected to */
-    int64_t start_ns;        /* clock_real_ns() when the head had arrived */
-    struct str txn;          /* transaction id for logs and answers; set by servers, "" before */
-    void *env;               /* what the servers' base keeps beside a request (base/env.h) */
-    struct http_conn *conn;  /* NULL for internal requests */
+    bool has_length;        /* a Content-Length field was sent */
+    struct str peer;        /* IP address of the other side, "127.0.0.1"; "" in internal requests */
+    struct str local;       /* "ip:port" it connected to */
+    int64_t start_ns;       /* clock_real_ns() when the head had arrived */
+    struct str txn;         /* transaction id for logs and answers; set by servers, "" before */
+    void *env;              /* what the servers' base keeps beside a request (base/env.h) */
+    struct http_conn *conn; /* NULL for internal requests */
 };
 
 struct http_response {
     struct arena *arena;
-    int status;              /* 100..599; 0 until set */
-    struct str reason;       /* empty: the standard phrase */
+    int status;        /* 100..599; 0 until set */
+    struct str reason; /* empty: the standard phrase */
     struct header_table headers;
-    struct http_body *body;  /* NULL: none. Closed by whoever sends the response */
-    bool close;              /* end the connection after this response */
+    struct http_body *body; /* NULL: none. Closed by whoever sends the response */
+    bool close;             /* end the connection after this response */
 };
 
 /* A server application or a middleware in front of one. handle() fills rsp and returns at once when head and

@@ -59,7 +59,7 @@ void rt_cancel(struct rt_task *t); /* not yet joined, same loop as the caller */
 /* Detached tasks: on the caller's loop, or on loop i. */
 void rt_go(void (*fn)(void *arg), void *arg);
 void rt_go_on(unsigned loop, void (*fn)(void *arg), void *arg);
-void rt_yield(void);                /* [waits] lets others of this loop run */
+void rt_yield(void);                  /* [waits] lets others of this loop run */
 int rt_sleep_until(int64_t deadline); /* [waits] 0 or -ECANCELED */
 static inline int rt_sleep(int64_t ms)
 {
@@ -77,12 +77,12 @@ int rt_attach(int fd);
 void rt_close(int fd); /* also of descriptors never attached; other tasks waiting on it get -ECANCELED */
 
 /* Tries at once, waits only if it must. [waits] */
-ssize_t rt_read(int fd, void *p, size_t n, int64_t deadline);           /* > 0, 0 at the end, -errno */
-int rt_write_all(int fd, const void *p, size_t n, int64_t deadline);    /* 0 or -errno; EPIPE as error */
-int rt_writev_all(int fd, struct iovec *iov, int n, int64_t deadline);  /* changes iov; more: MSG_MORE */
-int rt_send_more(int fd, struct iovec *iov, int n, int64_t deadline);   /* as writev_all, more will follow */
+ssize_t rt_read(int fd, void *p, size_t n, int64_t deadline);          /* > 0, 0 at the end, -errno */
+int rt_write_all(int fd, const void *p, size_t n, int64_t deadline);   /* 0 or -errno; EPIPE as error */
+int rt_writev_all(int fd, struct iovec *iov, int n, int64_t deadline); /* changes iov; more: MSG_MORE */
+int rt_send_more(int fd, struct iovec *iov, int n, int64_t deadline);  /* as writev_all, more will follow */
 int rt_sendfile_all(int out_fd, int in_fd, off_t offset, size_t n, int64_t deadline);
-int rt_wait_readable(int fd, int64_t deadline);                         /* 0 or -errno */
+int rt_wait_readable(int fd, int64_t deadline); /* 0 or -errno */
 /* The same for a long idle wait: gives unused stack pages back to the kernel first. */
 int rt_wait_readable_idle(int fd, int64_t deadline);
 /* True if the peer has closed or sent something: an idle kept connection in that state is of no use. */
@@ -122,9 +122,11 @@ void rt_cond_broadcast(struct rt_cond *c);
 /* A bounded queue of pointers. */
 struct rt_channel;
 struct rt_channel *rt_channel_new(size_t capacity);
-void rt_channel_free(struct rt_channel *c);                            /* nobody may be waiting in it */
-int rt_channel_send(struct rt_channel *c, void *item, int64_t deadline); /* [waits] 0, -EPIPE once closed ... */
-int rt_channel_receive(struct rt_channel *c, void **ret_item, int64_t deadline); /* -EPIPE: closed and empty */
+void rt_channel_free(struct rt_channel *c); /* nobody may be waiting in it */
+int rt_channel_send(struct rt_channel *c, void *item,
+                    int64_t deadline); /* [waits] 0, -EPIPE once closed ... */
+int rt_channel_receive(struct rt_channel *c, void **ret_item,
+                       int64_t deadline); /* -EPIPE: closed and empty */
 void rt_channel_close(struct rt_channel *c);
 
 /* --- what blocks ------------------------------------------------------------------------------------------ */
@@ -140,10 +142,10 @@ void rt_pool_free(struct rt_pool *p); /* waits for what is queued; outside tasks
 int rt_offload(struct rt_pool *p, void (*fn)(void *arg), void *arg);
 
 struct rt_stats {
-    uint64_t tasks;       /* alive now */
-    uint64_t switches;    /* since start */
-    uint64_t slow_turns;  /* over watchdog_ms */
-    uint64_t offloaded;   /* jobs run */
+    uint64_t tasks;      /* alive now */
+    uint64_t switches;   /* since start */
+    uint64_t slow_turns; /* over watchdog_ms */
+    uint64_t offloaded;  /* jobs run */
 };
 void rt_stats(struct rt_stats *ret);
 
