@@ -192,3 +192,54 @@ fuzz: $(FUZZ_BIN)
 
 -include $(shell find build -name '*.d' 2>/dev/null)
 .SECONDARY:
+
+# --- a cluster on this machine --------------------------------------------------------------------------------
+DIR ?= $(CURDIR)/.stack
+PORT ?=
+MOUNT ?= yes
+export MOUNT
+.PHONY: up down wipe check bench soak install help clean packages
+packages:
+	@scripts/packages build run
+up: packages
+	@$(MAKE) all
+	@BIN='$(CURDIR)/$(B)/bin' scripts/stack '$(DIR)' '$(PORT)'
+down:
+	@scripts/unstack '$(DIR)'
+wipe:
+	@scripts/clean '$(DIR)'
+
+# --- tests ------------------------------------------------------------------------------------------------------
+check:
+	@scripts/check
+bench:
+	@scripts/packages build run bench
+	@$(MAKE) all
+	@tests/bench/run
+
+# --- install -----------------------------------------------------------------------------------------------------
+MAN1 := server/martletd.1 ring/martlet-ring.1 fs/martletfs.1
+MAN5 = $(wildcard server/*/*.conf.5)
+SAMPLES = $(wildcard server/*/*.conf-sample)
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/man/man1' '$(DESTDIR)$(PREFIX)/share/man/man5' '$(DESTDIR)$(PREFIX)/share/doc/martlet'
+	install -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin'
+	ln -sf martletfs '$(DESTDIR)$(PREFIX)/bin/mount.martletfs'
+	ln -sf martletfs '$(DESTDIR)$(PREFIX)/bin/mount.fuse.martletfs'
+	install -m 644 $(MAN1) '$(DESTDIR)$(PREFIX)/share/man/man1'
+	install -m 644 $(MAN5) '$(DESTDIR)$(PREFIX)/share/man/man5'
+	install -m 644 README.md LICENSE $(SAMPLES) '$(DESTDIR)$(PREFIX)/share/doc/martlet'
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make                 build the programs into build/bin (VARIANT=plain|asan|tsan|coverage, CC=gcc|clang, V=1)'
+	@echo 'make up              start a cluster on this machine and mount it (DIR=folder, PORT=8080, MOUNT=no)'
+	@echo 'make down, make wipe stop it; remove it with its data (DIR=folder)'
+	@echo 'make check           run every test'
+	@echo 'make unit [T=x/test_y]  unit tests of a variant, or one of them'
+	@echo 'make fuzz            build the fuzz targets into build/fuzz'
+	@echo 'make bench           measure against nginx'
+	@echo 'make install         DESTDIR=, PREFIX=/usr/local'
+	@echo 'make clean           remove build/'
