@@ -165,6 +165,9 @@ static void reload(struct ring_holder *h)
         forget_error(h);
     } else if (err < 0) {
         note_error(h, error.p ? error.p : "");
+    } else {
+        free(h->last_error);
+        h->last_error = NULL;
     }
     h->next_look_ms = clock_monotonic_ms() + h->reload_ms;
     h->loading = false;
