@@ -26,10 +26,10 @@ struct http_limits {
 };
 
 struct http_head {
-    struct str method, target; /* of a request */
+    struct str method, target; /* of a request: upper-case letters, '-' and '_'; target: no blank, no control */
     int status;                /* of a response */
     struct str reason;
-    int minor_version;
+    int minor_version; /* 0 or 1; a later 1.x counts as 1 */
     struct http_field *fields; /* the caller's array of at least limits->max_fields */
     size_t n_fields;
     size_t bytes; /* of the whole head, empty line included */
@@ -49,12 +49,17 @@ struct http_framing {
     uint64_t length;
     bool unsupported_coding; /* Transfer-Encoding other than exactly "chunked": 501 */
     bool keep_alive, close;  /* Connection options present */
-    bool expect_continue;
+    bool expect_continue; /* HTTP/1.1 only */
 };
-/* BAD for contradictions: both length and coding, lengths that differ, a length that is no number. */
+/* BAD for contradictions: both length and coding, either of them twice (even if equal, as nginx), a length that is
+ * no number or over 2^62, a coding in HTTP/1.0. */
 enum http_parse_result http_parse_framing(const struct http_head *head, struct http_framing *ret);
 
 /* "hex[;ext]\r\n" at p: OK with the size and the bytes of the line. Lines over 4096 bytes, bare LF, sizes over 2^62 are BAD. */
 enum http_parse_result http_parse_chunk_line(const char *p, size_t n, uint64_t *ret_size, size_t *ret_bytes);
+
+/* One line of a trailer section. OK with ret->name.n == 0 at the empty line that ends it. */
+enum http_parse_result http_parse_trailer_line(const char *p, size_t n, size_t max_line, struct http_field *ret,
+                                               size_t *ret_bytes);
 
 #endif
