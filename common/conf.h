@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * conf.h: Swift's configuration files: INI as Python's ConfigParser and PasteDeploy read them. A path is a file
- * or a folder of *.conf files read in order of name (conf.d). [DEFAULT] options show through in every
- * section; "set NAME = value" in a section overrides a DEFAULT, plain "NAME = value" of PasteDeploy local
- * sections does too. Keys are lower-cased; "%%" is "%"; no inline comments; continuation lines are indented.
+ * or a folder of *.conf files read in order of name (conf.d). Keys are lower-cased, values stripped; '=' or ':';
+ * lines starting with # or ; are comments, nothing else is; a line indented deeper than its option goes on with
+ * the value. A section or an option written twice in one file is an error.
+ *
+ * [DEFAULT] options show through in every section. A section's own "NAME = value" overrides them, except in
+ * PasteDeploy's sections ([app:], [filter:], [pipeline:], [composite:]): there only "set NAME = value" does, and
+ * the plain line is ignored, as in Swift (conf_warn_unused tells).
+ *
+ * %(name)s is replaced by another option of the section, by %(here)s, the folder, or by %(__file__)s. In the
+ * sections of swift.conf (swift-hash, swift-constraints, storage-policy:N) and after conf_load_strict, "%%" is "%"
+ * and a lone % an error; elsewhere that is so only in values that contain "%(", and "1%" is "1%" (Swift's
+ * NicerInterpolation).
  *
  * A program describes what it understands as a table of struct conf_option and reads a whole section into a
  * struct at once: wrong values are errors that name file, section and option; what nobody asked for is
@@ -17,13 +26,13 @@
 struct conf;
 
 enum conf_type {
-    CONF_STRING,  /* const char *: lives as long as the conf; NULL if absent and no default */
-    CONF_BOOL,    /* bool: Swift's truth words, or false, 0, no, off, f, n, none */
-    CONF_INT,     /* int64_t, within min .. max */
-    CONF_SIZE,    /* int64_t bytes: 123, 64K, 5M, 2G (powers of 1024) */
-    CONF_SECONDS, /* int64_t milliseconds, from a number of seconds such as 0.5; min, max in ms */
+    CONF_STRING,           /* const char *: lives as long as the conf; NULL if absent and no default */
+    CONF_BOOL,             /* bool: Swift's truth words, or false, 0, no, off, f, n, none or nothing at all */
+    CONF_INT,              /* int64_t, within min .. max */
+    CONF_SIZE,             /* int64_t bytes: 123, 64K, 5M, 2G (powers of 1024) */
+    CONF_SECONDS,          /* int64_t milliseconds, from a number of seconds such as 0.5; min, max in ms */
     CONF_PERCENT_OR_BYTES, /* struct conf_reserve: "1%" or bytes (fallocate_reserve) */
-    CONF_ENUM,    /* int: index in the NULL-terminated `words` */
+    CONF_ENUM,             /* int: index in the NULL-terminated `words` */
 };
 
 struct conf_reserve {
@@ -34,14 +43,16 @@ struct conf_reserve {
 struct conf_option {
     const char *name;
     enum conf_type type;
-    size_t offset;             /* of the field in the struct */
-    const char *fallback;      /* text of the default, NULL: field is zero */
-    int64_t min, max;          /* CONF_INT, SIZE, SECONDS; both 0: any value >= 0 */
-    const char *const *words;  /* CONF_ENUM */
+    size_t offset;            /* of the field in the struct */
+    const char *fallback;     /* text of the default, NULL: field is zero */
+    int64_t min, max;         /* CONF_INT, SIZE, SECONDS; both 0: any value >= 0 */
+    const char *const *words; /* CONF_ENUM */
 };
 
 /* 0; -errno with a sentence in `error` that names the file and, for syntax, the line. */
 int conf_load(const char *path, struct conf **ret, struct buf *error);
+/* The same with the strict rule for % in every section: container-sync-realms.conf. */
+int conf_load_strict(const char *path, struct conf **ret, struct buf *error);
 void conf_free(struct conf *c);
 const char *conf_path(const struct conf *c);
 
@@ -58,7 +69,8 @@ void conf_each_option(struct conf *c, const char *section,
  * "/etc/swift/object-server.conf: [DEFAULT] bind_port = 'x': not a whole number between 1 and 65535". */
 int conf_read(struct conf *c, const char *section, const struct conf_option *table, void *into,
               struct buf *error);
-/* Logs a warning for every option nobody read; returns their number. */
+/* Logs a warning for every option nobody read in the sections that were read from (a file also serves other
+ * programs, in sections of their own), and for DEFAULTs nobody read; returns their number. */
 int conf_warn_unused(struct conf *c);
 
 #endif
