@@ -54,7 +54,7 @@ static size_t put_escaped(struct buf *b, const char *p, size_t n)
     return len ? len : 1;
 }
 
-void json_string(struct buf *b, struct str s)
+void json_put_string(struct buf *b, struct str s)
 {
     buf_putc(b, '"');
     size_t from = 0, i = 0;

@@ -40,13 +40,13 @@ void ring_python_float(struct buf *b, double value)
 static void put_device(struct buf *b, const struct ring_device *d)
 {
     buf_puts(b, "{\"device\": ");
-    json_string(b, str_from(d->device));
+    json_put_string(b, str_from(d->device));
     buf_printf(b, ", \"id\": %u, \"ip\": ", d->id);
-    json_string(b, str_from(d->ip));
+    json_put_string(b, str_from(d->ip));
     buf_puts(b, ", \"meta\": ");
-    json_string(b, str_from(d->meta));
+    json_put_string(b, str_from(d->meta));
     buf_printf(b, ", \"port\": %u, \"region\": %lld, \"replication_ip\": ", d->port, (long long)d->region);
-    json_string(b, str_from(d->replication_ip));
+    json_put_string(b, str_from(d->replication_ip));
     buf_printf(b, ", \"replication_port\": %u, \"weight\": ", d->replication_port);
     ring_python_float(b, d->weight);
     buf_printf(b, ", \"zone\": %lld}", (long long)d->zone);
