@@ -13,7 +13,7 @@
 enum pickle_type {
     PICKLE_NONE,
     PICKLE_BOOL,
-    PICKLE_INT,   /* that fits int64 */
+    PICKLE_INT, /* that fits int64 */
     PICKLE_FLOAT,
     PICKLE_TEXT,  /* unicode, as UTF-8 */
     PICKLE_BYTES, /* bytes (through _codecs.encode) and Python 2 strings */
@@ -58,8 +58,8 @@ int pickle_parse(struct arena *a, const void *p, size_t n, struct pickle_value *
 struct pickle_value *pickle_get(const struct pickle_value *dict, struct str key);
 
 /* Protocol 2, no memo. */
-void pickle_begin(struct buf *b);                /* 80 02 */
-void pickle_end(struct buf *b);                  /* STOP */
+void pickle_begin(struct buf *b); /* 80 02 */
+void pickle_end(struct buf *b);   /* STOP */
 void pickle_none(struct buf *b);
 void pickle_bool(struct buf *b, bool v);
 void pickle_int(struct buf *b, int64_t v);
