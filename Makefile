@@ -22,7 +22,9 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
 CPPFLAGS += -I. -Iserver -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=312
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=gnu11 $(WARNINGS) $(CFLAGS) $(VARIANT_CFLAGS) $(PKG_CFLAGS) -fno-strict-aliasing -fno-omit-frame-pointer -pthread -MMD -MP
+# Every C file: calls that must not compile.
+BANNED := -include common/banned.h
+ALL_CFLAGS = -std=gnu11 $(BANNED) $(WARNINGS) $(CFLAGS) $(VARIANT_CFLAGS) $(PKG_CFLAGS) -fno-strict-aliasing -fno-omit-frame-pointer -pthread -MMD -MP
 ALL_LDFLAGS = $(LDFLAGS) $(VARIANT_CFLAGS) -pthread
 
 # The server runs on coroutines; for the thread sanitizer the same code runs on plain threads.
@@ -177,7 +179,7 @@ FUZZ_OBJECTS := $(patsubst %,build/fuzz/obj/%.o,$(basename $(FUZZ_LIB_SOURCES)))
 build/fuzz/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@printf '  %-6s %s\n' FUZZCC $<
-	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 $(PKG_CFLAGS) -fno-strict-aliasing -pthread -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
+	$(Q)clang $(CPPFLAGS) -std=gnu11 $(BANNED) -g -O1 $(PKG_CFLAGS) -fno-strict-aliasing -pthread -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 build/fuzz/obj/%.o: %.S Makefile
 	@mkdir -p $(@D)
 	$(Q)clang $(CPPFLAGS) -g -c -o $@ $<
@@ -186,7 +188,7 @@ build/fuzz/libfuzzed.a: $(FUZZ_OBJECTS)
 	$(Q)$(AR) rcsD $@ $^
 build/fuzz/%: tests/fuzz/%.c build/fuzz/libfuzzed.a
 	@printf '  %-6s %s\n' FUZZLD $@
-	$(Q)clang $(CPPFLAGS) -std=gnu11 -g -O1 $(PKG_CFLAGS) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< build/fuzz/libfuzzed.a $(SYSTEM_LIBS_server) $(SYSTEM_LIBS_fs)
+	$(Q)clang $(CPPFLAGS) -std=gnu11 $(BANNED) -g -O1 $(PKG_CFLAGS) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< build/fuzz/libfuzzed.a $(SYSTEM_LIBS_server) $(SYSTEM_LIBS_fs)
 .PHONY: fuzz
 fuzz: $(FUZZ_BIN)
 
