@@ -13,7 +13,6 @@
 #include "common/pickle.h"
 #include "ring/builder.h"
 
-#define UNASSIGNED_16 65535
 
 /* --- reading ----------------------------------------------------------------------------------------------- */
 

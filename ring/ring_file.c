@@ -13,7 +13,6 @@
 #include "common/file.h"
 
 #define JSON_MAX      ((size_t)64 << 20)
-#define UNASSIGNED_V1 0xffffu
 
 /* What the parsing functions share. */
 struct reader {
