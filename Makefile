@@ -65,7 +65,7 @@ LIB_fs := fs
 SERVER_LIBS := services account container object proxy middleware db base http rt ring common
 LIBS := $(SERVER_LIBS) fs
 ifeq ($(RT),threads)
-EXCLUDED := server/rt/rt_coro.c server/rt/rt_switch.S
+EXCLUDED := $(wildcard server/rt/rt_coro*.c) server/rt/rt_switch.S
 else
 EXCLUDED := server/rt/rt_threads.c
 endif
