@@ -195,6 +195,15 @@ int db_broker_quarantine(struct db_broker *b, const char *reason)
 
 /* --- creating -------------------------------------------------------------------------------------------------------- */
 
+struct str db_new_id(struct db_broker *b)
+{
+    char uuid[37];
+    const char *slash = strrchr(b->device_path, '/');
+
+    random_uuid(uuid);
+    return arena_printf(b->arena, "%s-%s", uuid, slash ? slash + 1 : b->device_path);
+}
+
 static const char sync_schema[] =
     "CREATE TABLE outgoing_sync (remote_id TEXT UNIQUE, sync_point INTEGER, updated_at TEXT DEFAULT 0);"
     "CREATE TABLE incoming_sync (remote_id TEXT UNIQUE, sync_point INTEGER, updated_at TEXT DEFAULT 0);"

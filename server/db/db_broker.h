@@ -90,6 +90,9 @@ int db_broker_create(struct db_broker *b, struct str put_timestamp, int64_t poli
 /* Moves the hash folder to <device>/quarantined/<type>s and logs it. */
 int db_broker_quarantine(struct db_broker *b, const char *reason);
 
+/* A new id for a database on this device: "<uuid>-<device>", in the arena. */
+struct str db_new_id(struct db_broker *b);
+
 /* --- SQL: for the two kinds ----------------------------------------------------------------------------------- */
 
 /* BEGIN IMMEDIATE, behind the writers of this process. */
