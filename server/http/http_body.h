@@ -40,12 +40,17 @@ ssize_t http_body_read_full(struct http_body *b, void *p, size_t n);
 int http_body_read_all(struct http_body *b, struct buf *out);
 /* Reads and drops at most max bytes: 0 if the end was reached, -E2BIG if not, -errno. */
 int http_body_drain(struct http_body *b, uint64_t max);
+/* True if all that is left lies in memory: *ret is it, now consumed, and valid until close. */
+bool http_body_view(struct http_body *b, struct str *ret);
+/* The answer to a request whose body could not be read, from read's -errno: -ETIMEDOUT 408, -EFBIG 413, -EPROTO
+ * (bad chunk) 400, else (the client went away) 499. */
+int http_body_status(int err);
 
 struct http_body *http_body_empty(void);                               /* shared, needs no close */
 struct http_body *http_body_memory(struct arena *a, struct str bytes); /* bytes must outlive it */
 /* Takes buf's bytes over (freed by close). */
 struct http_body *http_body_buf(struct arena *a, struct buf *b);
-/* Passes on at most `limit` bytes; one more gives -EFBIG. Closes inner. */
+/* Passes on at most `limit` bytes; one more gives -EFBIG. Closes inner. length is inner's. */
 struct http_body *http_body_limited(struct arena *a, struct http_body *inner, uint64_t limit);
 /* Counts into *count and feeds digest (either may be NULL) with what passes. Closes inner, not the digest. */
 struct http_body *http_body_counted(struct arena *a, struct http_body *inner, uint64_t *count,
