@@ -162,7 +162,6 @@ struct search {
     uint32_t exclude; /* a leaf that will not do */
     bool wanting;     /* only devices that want more */
     bool mind_min;    /* replicas that a tier still lacks of its minimum come first */
-    bool mind_max;
 };
 
 /* The replicas a child still lacks of its minimum. */
@@ -175,9 +174,7 @@ static uint32_t lacking(const struct work *w, const struct search *s, uint32_t t
 static bool is_candidate(const struct work *w, const struct search *s, uint32_t t, bool only_lacking)
 {
     const struct plan_tier *p = tier(w, t);
-    if (p->devices == 0 || t == s->exclude)
-        return false;
-    if (s->mind_max ? w->held[t] >= p->max : w->held[t] >= p->devices)
+    if (p->devices == 0 || t == s->exclude || w->held[t] >= p->max)
         return false;
     return (!s->wanting || w->room[t] > 0) && (!only_lacking || lacking(w, s, t) > 0);
 }
@@ -190,72 +187,82 @@ static double neediness(const struct work *w, uint32_t t)
     return (double)need / (size > 0 ? size : 1);
 }
 
-/* One of the neediest children that are less needy than `under` (those above were tried), by chance in proportion to
- * what they need. PLAN_NONE: there are no more. *ret_floor: what was considered; the next `under`. */
+/* One of the neediest children, by chance in proportion to what they need. PLAN_NONE: there is no candidate. */
 static uint32_t pick_child(struct work *w, const struct search *s, const struct plan_tier *p,
-                           bool only_lacking, double under, double *ret_floor)
+                           bool only_lacking)
 {
-    double best = -1e300, total = 0;
-    for (uint32_t t = p->first_child; t < p->first_child + p->child_count; t++)
-        if (is_candidate(w, s, t, only_lacking) && neediness(w, t) < under && neediness(w, t) > best)
+    double best = 0, total = 0;
+    uint32_t end = p->first_child + p->child_count, chosen = PLAN_NONE;
+    for (uint32_t t = p->first_child; t < end; t++) {
+        if (is_candidate(w, s, t, only_lacking) && (chosen == PLAN_NONE || neediness(w, t) > best)) {
             best = neediness(w, t);
-    if (best <= -1e300)
-        return PLAN_NONE;
-    double low = best > 0 && under >= 1e300 ? best * NEEDY : best;
-    uint32_t chosen = PLAN_NONE;
-    for (uint32_t t = p->first_child; t < p->first_child + p->child_count; t++) {
-        double n = is_candidate(w, s, t, only_lacking) ? neediness(w, t) : -1e301;
-        if (n < low || n >= under)
+            chosen = t;
+        }
+    }
+    double low = best > 0 ? best * NEEDY : best;
+    for (uint32_t t = p->first_child; t < end; t++) {
+        if (!is_candidate(w, s, t, only_lacking) || neediness(w, t) < low)
             continue;
         double weight = w->room[t] > 0 ? (double)w->room[t] : 1;
         total += weight;
         if ((double)below(w, (uint64_t)1 << 53) * 0x1p-53 * total < weight)
             chosen = t;
     }
-    *ret_floor = best;
     return chosen;
 }
 
 /* A device below tier t, or PLAN_NONE. `pending`: replicas of this partition yet to be placed below t; where they are
- * all needed for minimums, only tiers that lack some are considered. If the chosen child proves full further down,
- * the others are tried in the order of their need. */
+ * all needed for minimums, only tiers that lack some are considered. */
 static uint32_t find_device(struct work *w, const struct search *s, uint32_t t, uint32_t pending)
 {
     const struct plan_tier *p = tier(w, t);
+    uint64_t lack = 0;
     if (p->depth == PLAN_DEPTH)
         return t;
-    uint64_t lack = 0;
     for (uint32_t i = 0; i < p->child_count; i++)
         lack += lacking(w, s, p->first_child + i);
     bool only_lacking = lack > 0 && pending <= lack;
-    double under = 1e301;
-    for (uint32_t tries = 0; tries <= p->child_count; tries++) {
-        double next;
-        uint32_t child = pick_child(w, s, p, only_lacking, under, &next);
-        if (child == PLAN_NONE)
-            return PLAN_NONE;
-        uint32_t below_child = lacking(w, s, child);
-        uint32_t leaf = find_device(w, s, child, below_child > 0 ? below_child : 1);
-        if (leaf != PLAN_NONE)
-            return leaf;
-        under = under > 1e300 ? 1e300 : next; /* first the needy ones one by one, then those below */
+    uint32_t first = pick_child(w, s, p, only_lacking);
+    if (first == PLAN_NONE)
+        return PLAN_NONE;
+    uint32_t leaf = find_device(w, s, first, lacking(w, s, first) > 0 ? lacking(w, s, first) : 1);
+    /* Seldom: it has room, but not where this partition may go. */
+    for (uint32_t i = 0; i < p->child_count && leaf == PLAN_NONE; i++) {
+        uint32_t child = p->first_child + i;
+        if (child != first && is_candidate(w, s, child, only_lacking))
+            leaf = find_device(w, s, child, lacking(w, s, child) > 0 ? lacking(w, s, child) : 1);
     }
-    return PLAN_NONE;
+    return leaf;
 }
 
-/* A home for a replica that has none: the first of these rules that finds one. */
+/* Any device with a weight and without a replica of the partition: there is one, because there are at least as many
+ * devices as replicas. */
+static uint32_t find_refuge(const struct work *w)
+{
+    uint32_t best = PLAN_NONE;
+    for (uint32_t t = 1; t < w->plan.count; t++)
+        if (tier(w, t)->depth == PLAN_DEPTH && tier(w, t)->devices > 0 && w->held[t] == 0 &&
+            (best == PLAN_NONE || w->need[t] > w->need[best]))
+            best = t;
+    assert(best != PLAN_NONE);
+    return best;
+}
+
+/* A home for a replica that has none: by the first of these rules that finds one. */
 static uint32_t find_home(struct work *w, uint32_t pending)
 {
     static const struct search rules[] = {
-        {PLAN_NONE, true, true, true},   {PLAN_NONE, true, false, true},   {PLAN_NONE, false, true, true},
-        {PLAN_NONE, false, false, true}, {PLAN_NONE, false, false, false},
+        {PLAN_NONE, true, true},
+        {PLAN_NONE, true, false},
+        {PLAN_NONE, false, true},
+        {PLAN_NONE, false, false},
     };
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         uint32_t leaf = find_device(w, &rules[i], 0, pending);
         if (leaf != PLAN_NONE)
             return leaf;
     }
-    return PLAN_NONE;
+    return find_refuge(w);
 }
 
 /* --- what has to move -------------------------------------------------------------------------------------- */
@@ -354,34 +361,27 @@ static uint32_t homeless(const struct work *w, uint64_t part)
     return n;
 }
 
-static int place_part(struct work *w, uint64_t part)
+static void place_part(struct work *w, uint64_t part)
 {
     uint32_t pending = homeless(w, part);
-    int err = 0;
     hold(w, part, 1);
-    for (size_t row = 0; row < w->b->rows && pending > 0 && err == 0; row++) {
+    for (size_t row = 0; row < w->b->rows && pending > 0; row++) {
         uint64_t slot = row * w->b->parts + part;
         if (!has_slot(w, row, part) || w->b->table[slot] != BUILDER_NONE)
             continue;
         uint32_t leaf = find_home(w, pending--);
-        if (leaf == PLAN_NONE) {
-            err = -EINVAL;
-            break;
-        }
         give(w, slot, leaf);
         hold_one(w, leaf, 1);
     }
     hold(w, part, -1);
     mark_moved(w, part);
-    return err;
 }
 
 /* In an order of chance, so that no device gets a run of partitions. */
-static int place_all(struct work *w)
+static void place_all(struct work *w)
 {
     uint64_t n = 0;
     uint32_t *order = xmalloc((w->b->parts + 1) * sizeof(*order));
-    int err = 0;
     for (uint64_t p = 0; p < w->b->parts; p++)
         if (homeless(w, p) > 0)
             order[n++] = (uint32_t)p;
@@ -391,10 +391,9 @@ static int place_all(struct work *w)
         order[i - 1] = order[k];
         order[k] = swap;
     }
-    for (uint64_t i = 0; i < n && err == 0; i++)
-        err = place_part(w, order[i]);
+    for (uint64_t i = 0; i < n; i++)
+        place_part(w, order[i]);
     free(order);
-    return err;
 }
 
 /* --- balance: direct moves --------------------------------------------------------------------------------- */
@@ -413,7 +412,7 @@ static uint32_t confines(const struct work *w, uint32_t leaf)
 static bool move_directly(struct work *w, uint64_t slot, uint64_t part)
 {
     uint32_t leaf = leaf_at(w, slot);
-    struct search s = {leaf, true, true, true};
+    struct search s = {leaf, true, true};
     hold_one(w, leaf, -1);
     uint32_t top = confines(w, leaf);
     uint32_t pending = lacking(w, &s, top);
@@ -496,8 +495,10 @@ static bool shed(struct work *w, uint32_t leaf, unsigned depth);
  * to shed another partition in exchange. */
 static uint32_t find_exchange(struct work *w, uint32_t t, uint32_t from, unsigned depth)
 {
-    static const struct search any = {PLAN_NONE, false, false, true};
+    static const struct search any = {PLAN_NONE, false, false};
     const struct plan_tier *p = tier(w, t);
+    if (p->depth == PLAN_DEPTH)
+        w->budget--;
     if (p->depth == PLAN_DEPTH)
         return t == from || w->dead[depth][p->dev->d.id] ? PLAN_NONE : t;
     for (uint32_t i = 0; i < p->child_count; i++) {
@@ -679,17 +680,14 @@ static void set_wanted(struct work *w)
     }
 }
 
-static int arrange(struct work *w)
+static void arrange(struct work *w)
 {
     for (uint64_t part = 0; part < w->b->parts; part++)
         scatter(w, part);
-    int err = place_all(w);
-    if (err < 0)
-        return err;
+    place_all(w);
     relieve_directly(w);
     if (w->room[0] > 0)
         relieve_by_chains(w);
-    return 0;
 }
 
 static void work_release(struct work *w)
@@ -739,8 +737,7 @@ int rebalance(struct builder *b, struct str seed, struct rebalance_result *ret, 
     err = plan_make(b, &w.plan, error); /* for the devices that stay; none with weight has gone */
     if (err == 0) {
         set_wanted(&w);
-        err = arrange(&w);
-        assert(err == 0); /* there are at least as many devices as replicas */
+        arrange(&w);
         work_release(&w);
         b->devs_changed = false;
         rebalance_measure(b);
