@@ -171,6 +171,15 @@ unit: $(UNIT_BIN)
 	@tests/lib/run-unit $(UNIT_BIN)
 endif
 
+# --- fault: what is preloaded into servers by functional tests ---------------------------------------------
+FAULT_LIBS := $(patsubst tests/fault/%.c,$(B)/tests/fault/%.so,$(wildcard tests/fault/*.c))
+.PHONY: fault
+fault: $(FAULT_LIBS)
+$(B)/tests/fault/%.so: tests/fault/%.c
+	$(call say,LD)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -U_FILE_OFFSET_BITS -std=gnu11 -Wall -Wextra -Werror -O1 -fPIC -shared -o $@ $< -ldl
+
 # --- fuzz targets: tests/fuzz/fuzz_x.c, built by clang with libFuzzer --------------------------------------
 FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_BIN := $(FUZZ_SOURCES:tests/fuzz/%.c=build/fuzz/%)
