@@ -8,7 +8,7 @@
 
 #include "common/buf.h"
 
-/* A quoted string. (json_string is a function of jansson, which an equal name here would replace inside it.) Bytes that are not UTF-8 become U+FFFD. */
+/* A quoted string. Bytes that are not UTF-8 become U+FFFD. (json_string would be jansson's.) */
 void json_put_string(struct buf *b, struct str s);
 
 #endif
