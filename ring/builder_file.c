@@ -13,7 +13,6 @@
 #include "common/pickle.h"
 #include "ring/builder.h"
 
-
 /* --- reading ----------------------------------------------------------------------------------------------- */
 
 struct loader {

@@ -31,11 +31,11 @@
 #include "common/buf.h"
 
 struct ring_device {
-    uint32_t id;                /* index in the ring's list of devices */
-    int64_t region;             /* failure domains: a region has zones, */
-    int64_t zone;               /* a zone (within its region) has servers */
-    const char *ip;             /* as in the ring: literal v4, v6 expanded in lower case, or a host name */
-    uint16_t port;              /* of the account, container or object server for clients' requests */
+    uint32_t id;    /* index in the ring's list of devices */
+    int64_t region; /* failure domains: a region has zones, */
+    int64_t zone;   /* a zone (within its region) has servers */
+    const char *ip; /* as in the ring: v4, v6 (shortest form, lower case, no brackets), or a host name */
+    uint16_t port;  /* of the account, container or object server for clients' requests */
     const char *replication_ip; /* for daemons; the same as ip and port where the ring has none */
     uint16_t replication_port;
     const char *device; /* folder under `devices` */

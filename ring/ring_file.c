@@ -12,7 +12,7 @@
 #include "common/digest.h"
 #include "common/file.h"
 
-#define JSON_MAX      ((size_t)64 << 20)
+#define JSON_MAX ((size_t)64 << 20)
 
 /* What the parsing functions share. */
 struct reader {
