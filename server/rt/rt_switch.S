@@ -19,6 +19,7 @@ rt_switch:
     pushq %r13
     pushq %r14
     pushq %r15
+    .cfi_def_cfa_offset 56
     movq %rsp, (%rdi)
     movq %rsi, %rsp
     popq %r15
@@ -51,6 +52,7 @@ rt_switch_entry:
 rt_switch:
     .cfi_startproc
     sub sp, sp, #160
+    .cfi_def_cfa_offset 160
     stp x19, x20, [sp, #0]
     stp x21, x22, [sp, #16]
     stp x23, x24, [sp, #32]
@@ -75,6 +77,7 @@ rt_switch:
     ldp d12, d13, [sp, #128]
     ldp d14, d15, [sp, #144]
     add sp, sp, #160
+    .cfi_def_cfa_offset 0
     ret
     .cfi_endproc
     .size rt_switch, . - rt_switch
