@@ -123,27 +123,6 @@ int http_request_continue(struct http_request *req, const struct header_table *e
 
 /* --- head -------------------------------------------------------------------------------------------------- */
 
-/* Copies the head into the arena, once, and lets the table point there. */
-static void take_head(struct http_conn *c, const struct http_head *head, struct http_request *req)
-{
-    const char *from = c->in.p + c->in.from;
-    char *copy = arena_alloc(c->arena, head->bytes);
-    memcpy(copy, from, head->bytes);
-    ptrdiff_t move = copy - from;
-    struct header_table *t = &req->headers;
-    header_init(t, c->arena);
-    t->cap = head->n_fields + 4;
-    t->v = arena_alloc(c->arena, t->cap * sizeof *t->v);
-    for (size_t i = 0; i < head->n_fields; i++) {
-        const struct http_field *f = &head->fields[i];
-        t->v[t->n++] = (struct header){{f->name.p + move, f->name.n}, {f->value.p + move, f->value.n}};
-    }
-    req->method = str_of(head->method.p + move, head->method.n);
-    req->target = str_of(head->target.p + move, head->target.n);
-    req->minor_version = head->minor_version;
-    http_input_consume(&c->in, head->bytes);
-}
-
 /* Not inlined: the array is on the stack only while nothing waits. Answers as the parser does; with OK the head is
  * taken, and *ret_framing is what it says, or BAD again. */
 __attribute__((noinline)) static enum http_parse_result
@@ -157,7 +136,10 @@ try_head(struct http_conn *c, size_t seen, struct http_request *req, struct http
         return r;
     if (http_parse_framing(&head, ret_framing) != HTTP_PARSE_OK)
         return HTTP_PARSE_BAD;
-    take_head(c, &head, req);
+    http_input_take_head(&c->in, &head, c->arena, &req->headers);
+    req->method = head.method;
+    req->target = head.target;
+    req->minor_version = head.minor_version;
     return HTTP_PARSE_OK;
 }
 

@@ -64,10 +64,34 @@ ssize_t http_input_fill(struct http_input *in, size_t max, int64_t deadline)
     return got;
 }
 
+static struct str moved(struct str s, ptrdiff_t by)
+{
+    return s.n ? str_of(s.p + by, s.n) : STR("");
+}
+
+void http_input_take_head(struct http_input *in, struct http_head *head, struct arena *arena,
+                          struct header_table *table)
+{
+    const char *from = in->p + in->from;
+    ptrdiff_t by = (char *)memcpy(arena_alloc(arena, head->bytes), from, head->bytes) - from;
+    header_init(table, arena);
+    table->cap = head->n_fields + 4;
+    table->v = arena_alloc(arena, table->cap * sizeof *table->v);
+    for (size_t i = 0; i < head->n_fields; i++) {
+        const struct http_field *f = &head->fields[i];
+        table->v[table->n++] = (struct header){moved(f->name, by), moved(f->value, by)};
+    }
+    head->method = moved(head->method, by);
+    head->target = moved(head->target, by);
+    head->reason = moved(head->reason, by);
+    http_input_consume(in, head->bytes);
+}
+
 void http_decoder_init(struct http_decoder *d, struct http_input *in, enum http_coding coding,
                        uint64_t length)
 {
-    *d = (struct http_decoder){.in = in, .coding = coding, .left = coding == HTTP_CODING_LENGTH ? length : 0};
+    *d = (struct http_decoder){
+        .in = in, .coding = coding, .length = length, .left = coding == HTTP_CODING_LENGTH ? length : 0};
     d->ended = coding == HTTP_CODING_NONE || (coding == HTTP_CODING_LENGTH && length == 0);
 }
 

@@ -6,6 +6,7 @@
 #ifndef HTTP_HTTP_INPUT_H
 #define HTTP_HTTP_INPUT_H
 
+#include "common/header.h"
 #include "http/http_parse.h"
 
 struct http_input {
@@ -38,6 +39,11 @@ static inline void http_input_consume(struct http_input *in, size_t n)
  * bytes are buffered. Moves the bytes. */
 ssize_t http_input_fill(struct http_input *in, size_t max, int64_t deadline);
 
+/* Takes a parsed head off the buffer: copies it into the arena, once, makes head's words point there, and fills
+ * *table, which is initialised, with its fields. */
+void http_input_take_head(struct http_input *in, struct http_head *head, struct arena *arena,
+                          struct header_table *table);
+
 enum http_coding {
     HTTP_CODING_NONE, /* no body */
     HTTP_CODING_LENGTH,
@@ -51,7 +57,8 @@ struct http_decoder {
     struct http_input *in;
     enum http_coding coding;
     enum http_chunk_state state;
-    uint64_t left; /* of the body, or of the chunk */
+    uint64_t length; /* as given */
+    uint64_t left;   /* of the body, or of the chunk */
     size_t trailer_bytes;
     bool ended;
     int error; /* sticky */
