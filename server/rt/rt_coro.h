@@ -127,6 +127,7 @@ struct rt_loop {
     _Atomic(struct rt_message *) inbox; /* last in first */
     _Atomic(int) asleep;                /* 1: who adds to the inbox must write to event_fd */
     _Atomic(uint64_t) switches, slow_turns;
+    _Atomic(int) connections;       /* accepted here and still open */
     _Atomic(int64_t) turn_start_ns; /* 0: no turn */
     _Atomic(int) watch_lock;        /* held while the watchdog looks at a label */
     int64_t watch_logged_ns;        /* the turn the watchdog has reported; guarded by watch_lock */

@@ -15,6 +15,9 @@
  *     the line: two idle loops take turns.
  * A wake-up that went to one loop only must be used: a task that stops waiting (cancelled, too late) with a
  * connection in the backlog hands it on to the other loops.
+ * That is fair between idle loops. When many connections come at once, the loop that happens to have a core would
+ * take them all, and keep them. So a loop with more connections than one that waits for the same descriptor
+ * first tells that loop, and gives it GIVE_WAY_MS.
  * The list `listeners` says which descriptors are in use that way, under a number that never comes back; whoever
  * closes one takes it out, and sends the others a message.
  */
@@ -37,7 +40,7 @@ struct rt_fd {
     struct rt_task *reader, *writer; /* parked there */
     uint32_t serial;                 /* of the registration */
     uint32_t listener;               /* 0, or its number in `listeners` */
-    bool attached;
+    bool attached, accepted;
 };
 
 /* --- records ---------------------------------------------------------------------------------------------- */
@@ -83,9 +86,12 @@ static void wake(struct rt_task **waiting, bool closed)
     }
 }
 
-static void fd_forget(struct rt_fd *f)
+static void fd_forget(struct rt_loop *l, struct rt_fd *f)
 {
-    f->attached = false;
+    if (f->accepted) {
+        atomic_fetch_sub_explicit(&l->connections, 1, memory_order_relaxed);
+    }
+    f->attached = f->accepted = false;
     f->listener = 0;
     wake(&f->reader, true);
     wake(&f->writer, true);
@@ -113,7 +119,7 @@ static int fd_register(struct rt_loop *l, int fd, uint32_t serial, uint32_t even
     return epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, fd, &e) < 0 ? -errno : 0;
 }
 
-int rt_adopt(int fd)
+int rt_adopt(int fd, bool accepted)
 {
     struct rt_loop *l = rt_this_loop;
     struct rt_fd *f = fd_make(l, fd);
@@ -128,9 +134,11 @@ int rt_adopt(int fd)
         return r;
     }
     /* The number may have belonged to a listening descriptor that another loop has closed. */
-    fd_forget(f);
+    fd_forget(l, f);
     f->serial++;
     f->attached = true;
+    f->accepted = accepted;
+    atomic_fetch_add_explicit(&l->connections, accepted, memory_order_relaxed);
     return 0;
 }
 
@@ -140,7 +148,7 @@ int rt_attach(int fd)
     if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)) {
         return -errno;
     }
-    return rt_adopt(fd);
+    return rt_adopt(fd, false);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------------------- */
@@ -180,10 +188,14 @@ int rt_wait_fd(int fd, enum rt_direction direction, int64_t deadline, bool idle)
 
 /* --- accepting -------------------------------------------------------------------------------------------- */
 
+/* Loops beyond the 64th do not take part in giving way. */
 struct listener {
     int fd;
     uint32_t number;
+    uint64_t waiting; /* loops on which a task waits to accept */
 };
+#define LOOP_BIT(l) ((l)->index < 64 ? (uint64_t)1 << (l)->index : 0)
+#define GIVE_WAY_MS 2
 
 static struct {
     pthread_mutex_t lock; /* guards the rest */
@@ -206,7 +218,7 @@ static void listener_message_run(struct rt_message *message)
     struct rt_fd *f = fd_find(m->loop, m->listener.fd);
     if (f != NULL && f->listener == m->listener.number) {
         if (m->closed) {
-            fd_forget(f);
+            fd_forget(m->loop, f);
         } else {
             wake(&f->reader, false);
         }
@@ -214,16 +226,19 @@ static void listener_message_run(struct rt_message *message)
     free(m);
 }
 
-/* To all loops but this. */
-static void listener_tell(struct listener listener, bool closed)
+static void listener_tell(struct rt_loop *l, struct listener listener, bool closed)
+{
+    struct listener_message *m = xmalloc(sizeof *m);
+    *m = (struct listener_message){
+        .message.fn = listener_message_run, .loop = l, .listener = listener, .closed = closed};
+    rt_loop_post(l, &m->message);
+}
+
+static void listener_tell_others(struct listener listener, bool closed)
 {
     for (unsigned i = 0; i < rt_runtime.count; i++) {
-        struct rt_loop *l = &rt_runtime.loops[i];
-        if (l != rt_this_loop) {
-            struct listener_message *m = xmalloc(sizeof *m);
-            *m = (struct listener_message){
-                .message.fn = listener_message_run, .loop = l, .listener = listener, .closed = closed};
-            rt_loop_post(l, &m->message);
+        if (&rt_runtime.loops[i] != rt_this_loop) {
+            listener_tell(&rt_runtime.loops[i], listener, closed);
         }
     }
 }
@@ -268,6 +283,7 @@ static int accept_register(struct rt_loop *l, struct rt_fd *f, int fd)
             epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
         }
         r = fd_register(l, fd, f->serial, EPOLLIN | EPOLLEXCLUSIVE);
+        listener->waiting |= LOOP_BIT(l);
     }
     pthread_mutex_unlock(&listeners.lock);
     return r;
@@ -280,6 +296,7 @@ static struct listener accept_unregister(struct rt_loop *l, struct rt_fd *f, int
     pthread_mutex_lock(&listeners.lock);
     struct listener *listener = listener_find(fd);
     if (listener != NULL && listener->number == f->listener) {
+        listener->waiting &= ~LOOP_BIT(l);
         still = *listener;
         epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     }
@@ -304,9 +321,56 @@ int rt_wait_accept(int fd, int64_t deadline)
     r = fd_park(&f->reader, deadline);
     struct listener still = accept_unregister(l, f, fd);
     if (r < 0 && still.number != 0 && rt_readable_now(fd)) {
-        listener_tell(still, false);
+        listener_tell_others(still, false);
     }
     return r;
+}
+
+/* With the lock: the loop that should accept rather than l. The allowance keeps a handful of connections from
+ * being counted too finely. */
+static struct rt_loop *listener_rather(const struct listener *listener, const struct rt_loop *l)
+{
+    int mine = atomic_load_explicit(&l->connections, memory_order_relaxed);
+    struct rt_loop *least = NULL;
+    for (unsigned i = 0; i < rt_runtime.count && i < 64; i++) {
+        struct rt_loop *other = &rt_runtime.loops[i];
+        int n = atomic_load_explicit(&other->connections, memory_order_relaxed);
+        if (other != l && listener->waiting & LOOP_BIT(other) && n + 1 + n / 16 < mine) {
+            least = other;
+            mine = n;
+        }
+    }
+    return least;
+}
+
+/* True if another loop was told to accept; the caller then counts as waiting itself. */
+static bool give_way(struct rt_loop *l, const struct rt_fd *f, int fd)
+{
+    struct rt_loop *rather = NULL;
+    pthread_mutex_lock(&listeners.lock);
+    struct listener *listener = listener_find(fd);
+    if (listener != NULL && listener->number == f->listener) {
+        rather = listener_rather(listener, l);
+    }
+    bool told = rather != NULL && rt_readable_now(fd);
+    if (told) {
+        listener->waiting |= LOOP_BIT(l);
+        listener_tell(rather, *listener, false);
+    }
+    pthread_mutex_unlock(&listeners.lock);
+    return told;
+}
+
+int rt_accept_turn(int fd)
+{
+    struct rt_loop *l = rt_this_loop;
+    struct rt_fd *f = fd_find(l, fd);
+    if (rt_runtime.count == 1 || f == NULL || f->listener == 0 || f->reader != NULL || !give_way(l, f, fd)) {
+        return 0;
+    }
+    int r = fd_park(&f->reader, rt_deadline(GIVE_WAY_MS));
+    accept_unregister(l, f, fd);
+    return r == -ETIMEDOUT ? 0 : r;
 }
 
 /* --- closing ---------------------------------------------------------------------------------------------- */
@@ -327,7 +391,7 @@ static void listener_close(int fd)
     }
     pthread_mutex_unlock(&listeners.lock);
     if (closed.number != 0) {
-        listener_tell(closed, true);
+        listener_tell_others(closed, true);
     }
 }
 
@@ -338,7 +402,7 @@ void rt_close(int fd)
         listener_close(fd);
     }
     if (f != NULL && f->attached) {
-        fd_forget(f);
+        fd_forget(rt_this_loop, f);
     }
     close(fd);
 }

@@ -178,7 +178,7 @@ int rt_wait_readable_idle(int fd, int64_t deadline)
 static int connect_wait(int fd, const struct sockaddr *addr, socklen_t addr_len, int64_t deadline)
 {
     int r = connect(fd, addr, addr_len) == 0 ? 0 : -errno;
-    int attached = rt_adopt(fd);
+    int attached = rt_adopt(fd, false);
     if (attached < 0) {
         return attached;
     }
@@ -213,10 +213,15 @@ int rt_connect(const struct sockaddr *addr, socklen_t addr_len, int64_t deadline
     return fd;
 }
 
-/* What accept() reports of the one connection that failed, not of the listening socket (accept(2)). */
-static bool accept_again(int err)
+/* What to do when accept4() has failed: 0 to try again. What it reports of the one connection that failed, not
+ * of the listening socket (accept(2)), is the client's affair. EBADF: another loop has closed it just now. */
+static int after_accept_error(int fd, int64_t deadline)
 {
-    switch (err) {
+    switch (errno) {
+    case EAGAIN:
+        return rt_wait_accept(fd, deadline);
+    case EBADF:
+        return -ECANCELED;
     case EINTR:
     case ECONNABORTED:
     case EPROTO:
@@ -226,35 +231,32 @@ static bool accept_again(int err)
     case ENONET:
     case EHOSTUNREACH:
     case ENETUNREACH:
-        return true;
+        return 0;
     default:
-        return false;
+        return -errno;
     }
 }
 
 int rt_accept(int listen_fd, struct sockaddr_storage *ret_addr, socklen_t *ret_len, int64_t deadline)
 {
-    if (rt_self_canceled()) {
-        return -ECANCELED;
-    }
-    for (;;) {
+    int r = rt_self_canceled() ? -ECANCELED : 0;
+    while (r == 0 && (r = rt_accept_turn(listen_fd)) == 0) {
         struct sockaddr_storage addr;
         socklen_t len = sizeof addr;
         int fd = accept4(listen_fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            int r = rt_adopt(fd);
-            if (r < 0) {
-                close(fd);
-                return r;
-            }
-            *ret_addr = addr;
-            *ret_len = len;
-            rt_progress(0);
-            return fd;
+        if (fd < 0) {
+            r = after_accept_error(listen_fd, deadline);
+            continue;
         }
-        int r = errno == EAGAIN ? rt_wait_accept(listen_fd, deadline) : accept_again(errno) ? 0 : -errno;
+        r = rt_adopt(fd, true);
         if (r < 0) {
+            close(fd);
             return r;
         }
+        *ret_addr = addr;
+        *ret_len = len;
+        rt_progress(0);
+        return fd;
     }
+    return r;
 }

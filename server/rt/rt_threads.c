@@ -296,7 +296,7 @@ static struct fd_waiter **fd_waiters(int fd)
     return &fds.waiters[(unsigned)fd % (sizeof fds.waiters / sizeof fds.waiters[0])];
 }
 
-int rt_adopt(int fd)
+int rt_adopt(int fd, bool accepted)
 {
     return 0;
 }
@@ -415,6 +415,11 @@ int rt_wait_fd(int fd, enum rt_direction direction, int64_t deadline, bool idle)
 int rt_wait_accept(int fd, int64_t deadline)
 {
     return rt_wait_fd(fd, RT_READ, deadline, false);
+}
+
+int rt_accept_turn(int fd)
+{
+    return 0;
 }
 
 /* --- the runtime ------------------------------------------------------------------------------------------ */
