@@ -278,7 +278,7 @@ static void print_nodes(struct ring_cli *cli, const struct nodes_options *o, con
 static void put_member(struct buf *b, const char *key, struct str value)
 {
     buf_printf(b, "\"%s\": ", key);
-    json_string(b, value);
+    json_put_string(b, value);
     buf_puts(b, ", ");
 }
 
