@@ -32,9 +32,9 @@ static bool parse_plain(struct str s, int64_t *ret_raw)
 {
     int64_t raw = 0;
     size_t i = 0, decimals = 0;
-    for (; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+    for (; i < s.n && i < 10 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
         raw = raw * 10 + (s.p[i] - '0');
-    if (i == 0 || i > 10)
+    if (i == 0)
         return false;
     if (i < s.n && s.p[i] == '.')
         for (i++; i < s.n && decimals < 5 && s.p[i] >= '0' && s.p[i] <= '9'; i++, decimals++)
