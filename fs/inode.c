@@ -259,6 +259,19 @@ struct str inode_path_prefix(const struct inode_path *p)
     return inode_path_marker(p).object;
 }
 
+static void split_path(struct inode_path *p, size_t n)
+{
+    p->key = str_of(p->text, n ? n - 1 : 0);
+    p->name = (struct store_name){STR_NONE, STR_NONE};
+    str_cut(p->key, '/', &p->name.container, &p->name.object);
+}
+
+void inode_path_join(const struct inode_path *dir, const char *name, struct inode_path *ret)
+{
+    ret->text = xasprintf("%s%s/", dir->text, name);
+    split_path(ret, strlen(ret->text));
+}
+
 /* "container/object/" and NUL; the last slash is not part of the key but ready for inode_path_marker(). */
 static void build_path(struct inode_table *t, const struct inode *inode, const char *child,
                        struct inode_path *ret)
@@ -286,9 +299,7 @@ static void build_path(struct inode_table *t, const struct inode *inode, const c
         *--end = '/';
         memcpy(end - strlen(t->container), t->container, strlen(t->container));
     }
-    ret->name = (struct store_name){STR_NONE, STR_NONE};
-    if (n)
-        str_cut(str_of(ret->text, n - 1), '/', &ret->name.container, &ret->name.object);
+    split_path(ret, n);
 }
 
 /* Something from inode upwards is about to move or moving. */
@@ -313,7 +324,6 @@ static int pin(struct inode_table *t, struct inode *inode, const char *child, st
         for (struct inode *i = inode; i; i = i->parent)
             i->pins++;
         build_path(t, inode, child, ret);
-        ret->is_dir = child ? false : inode->is_dir;
     }
     inode_table_unlock(t);
     return rc;
@@ -357,6 +367,13 @@ int inode_begin_move(struct inode_table *t, struct inode *inode)
     }
     inode_table_unlock(t);
     return rc;
+}
+
+void inode_path_of_moving(struct inode_table *t, struct inode *inode, struct inode_path *ret)
+{
+    inode_table_lock(t);
+    build_path(t, inode, NULL, ret);
+    inode_table_unlock(t);
 }
 
 void inode_end_move(struct inode_table *t, struct inode *inode, struct inode *parent, const char *name)

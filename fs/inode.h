@@ -33,12 +33,14 @@ struct inode {
     char cached_etag[STORE_ETAG_SIZE]; /* the version in the kernel's page cache; same guard */
 };
 
-/* The place of an inode in the store. Text is "container/object", the key of the caches; "" is the account. */
+/* A place in the store. */
 struct inode_path {
-    char *text;
-    struct store_name name; /* within text, but where the mount is of one container: a copy beside it */
-    bool is_dir;
+    char *text;             /* "container/object/", "container/" or "" for the account */
+    struct str key;         /* text without the slash at the end: what the caches go by */
+    struct store_name name; /* within text */
 };
+/* The place of `name` in directory dir. */
+void inode_path_join(const struct inode_path *dir, const char *name, struct inode_path *ret);
 void inode_path_release(struct inode_path *p);
 /* The object "name/" of a directory; the container or account itself. Lives as long as p. */
 struct store_name inode_path_marker(const struct inode_path *p);
@@ -70,6 +72,8 @@ void inode_unpin(struct inode_table *t, struct inode *inode);
 
 /* Keeps new pins away from inode and what is below, and waits for the present ones to end. -ENOENT. */
 int inode_begin_move(struct inode_table *t, struct inode *inode);
+/* The path of something at or below what moves; for the thread that moves it. */
+void inode_path_of_moving(struct inode_table *t, struct inode *inode, struct inode_path *ret);
 /* Ends it; with a parent the inode gets that place, and what had it before is unlinked. */
 void inode_end_move(struct inode_table *t, struct inode *inode, struct inode *parent, const char *name);
 /* The name is gone, the inode lives on as long as it is used. */
