@@ -307,6 +307,22 @@ static int is_deleted(struct db_broker *b)
     return err ? err : info.deleted;
 }
 
+int account_is_deleted(struct db_broker *b, bool *ret)
+{
+    struct account_info info;
+
+    int err = read_stat(b, &info);
+    /* By its numbers and not by its status: a container that was put since is still in the deferred rows. */
+    if (!err && info.deleted && !str_eq(info.status, STR("DELETED"))) {
+        err = db_commit_pending(b);
+        if (!err)
+            err = read_stat(b, &info);
+    }
+    if (!err)
+        *ret = info.deleted;
+    return err;
+}
+
 static void list_row(void *arg, struct str name, sqlite3_stmt *stmt)
 {
     db_listing_container(arg, name, sqlite3_column_int64(stmt, 1), sqlite3_column_int64(stmt, 2),

@@ -41,6 +41,9 @@ struct account_info {
 /* After merging deferred rows. */
 int account_info_read(struct db_broker *b, struct account_info *ret);
 
+/* info.deleted alone, and deferred rows are only merged where they matter. */
+int account_is_deleted(struct db_broker *b, bool *ret);
+
 /* Appends the listing to the writer (between begin and end). */
 int account_list(struct db_broker *b, const struct db_listing *q, struct db_listing_writer *w);
 
