@@ -97,6 +97,45 @@ static int create_schema(struct db_broker *b, sqlite3 *conn, struct str put_time
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+static int read_stat(struct db_broker *b, struct container_info *info)
+{
+    sqlite3_stmt *stmt;
+
+    int err = db_prepare(b, &stmt,
+                         "SELECT account, container, created_at, put_timestamp, delete_timestamp, status,"
+                         " status_changed_at, hash, id, reported_put_timestamp, reported_delete_timestamp,"
+                         " reported_object_count, reported_bytes_used, object_count, bytes_used,"
+                         " storage_policy_index, x_container_sync_point1, x_container_sync_point2"
+                         " FROM container_stat");
+    if (err)
+        return err;
+    err = db_step(b, stmt);
+    if (err < 0)
+        return err;
+    if (err == 0)
+        return db_damaged(b, "missing row in container_stat table");
+    *info = (struct container_info){.account = db_column(b, stmt, 0),
+                                    .container = db_column(b, stmt, 1),
+                                    .created_at = db_column(b, stmt, 2),
+                                    .put_timestamp = db_column(b, stmt, 3),
+                                    .delete_timestamp = db_column(b, stmt, 4),
+                                    .status = db_column(b, stmt, 5),
+                                    .status_changed_at = db_column(b, stmt, 6),
+                                    .hash = db_column(b, stmt, 7),
+                                    .id = db_column(b, stmt, 8),
+                                    .reported_put_timestamp = db_column(b, stmt, 9),
+                                    .reported_delete_timestamp = db_column(b, stmt, 10),
+                                    .reported_object_count = sqlite3_column_int64(stmt, 11),
+                                    .reported_bytes_used = sqlite3_column_int64(stmt, 12),
+                                    .object_count = sqlite3_column_int64(stmt, 13),
+                                    .bytes_used = sqlite3_column_int64(stmt, 14),
+                                    .policy = sqlite3_column_int64(stmt, 15),
+                                    .sync_point1 = sqlite3_column_int64(stmt, 16),
+                                    .sync_point2 = sqlite3_column_int64(stmt, 17)};
+    sqlite3_reset(stmt);
+    return 0;
+}
+
 /* --- shard ranges, as far as counts and states need them ------------------------------------------------------------------ */
 
 static struct str own_path(struct db_broker *b, const struct container_info *info)
@@ -214,51 +253,37 @@ static int is_root(struct db_broker *b, struct str path, bool *ret)
     return err;
 }
 
+int container_find_shard(struct db_broker *b, struct str object, struct container_shard *ret)
+{
+    struct container_info info;
+    sqlite3_stmt *stmt;
+
+    int err = read_stat(b, &info);
+    /* Several: the smallest upper bound ('' is above all), then the lowest state. */
+    if (!err)
+        err = db_prepare(
+            b, &stmt,
+            "SELECT name, timestamp FROM shard_range WHERE deleted = 0 AND state IN (20, 30, 40, 60)"
+            " AND name <> ?1 AND lower < ?2 AND (upper = '' OR upper >= ?2)"
+            " ORDER BY upper = '', upper, state, lower, name LIMIT 1");
+    if (err)
+        return err;
+    db_bind(stmt, 1, own_path(b, &info));
+    db_bind(stmt, 2, object);
+    err = db_step(b, stmt);
+    if (err == 1) {
+        *ret = (struct container_shard){db_column(b, stmt, 0), db_column(b, stmt, 1)};
+        sqlite3_reset(stmt);
+    }
+    return err;
+}
+
 /* --- info ------------------------------------------------------------------------------------------------------------------- */
 
 const char *container_state_name(enum container_state s)
 {
     static const char *const names[] = {"unsharded", "sharding", "sharded", "collapsed"};
     return names[s];
-}
-
-static int read_stat(struct db_broker *b, struct container_info *info)
-{
-    sqlite3_stmt *stmt;
-
-    int err = db_prepare(b, &stmt,
-                         "SELECT account, container, created_at, put_timestamp, delete_timestamp, status,"
-                         " status_changed_at, hash, id, reported_put_timestamp, reported_delete_timestamp,"
-                         " reported_object_count, reported_bytes_used, object_count, bytes_used,"
-                         " storage_policy_index, x_container_sync_point1, x_container_sync_point2"
-                         " FROM container_stat");
-    if (err)
-        return err;
-    err = db_step(b, stmt);
-    if (err < 0)
-        return err;
-    if (err == 0)
-        return db_damaged(b, "missing row in container_stat table");
-    *info = (struct container_info){.account = db_column(b, stmt, 0),
-                                    .container = db_column(b, stmt, 1),
-                                    .created_at = db_column(b, stmt, 2),
-                                    .put_timestamp = db_column(b, stmt, 3),
-                                    .delete_timestamp = db_column(b, stmt, 4),
-                                    .status = db_column(b, stmt, 5),
-                                    .status_changed_at = db_column(b, stmt, 6),
-                                    .hash = db_column(b, stmt, 7),
-                                    .id = db_column(b, stmt, 8),
-                                    .reported_put_timestamp = db_column(b, stmt, 9),
-                                    .reported_delete_timestamp = db_column(b, stmt, 10),
-                                    .reported_object_count = sqlite3_column_int64(stmt, 11),
-                                    .reported_bytes_used = sqlite3_column_int64(stmt, 12),
-                                    .object_count = sqlite3_column_int64(stmt, 13),
-                                    .bytes_used = sqlite3_column_int64(stmt, 14),
-                                    .policy = sqlite3_column_int64(stmt, 15),
-                                    .sync_point1 = sqlite3_column_int64(stmt, 16),
-                                    .sync_point2 = sqlite3_column_int64(stmt, 17)};
-    sqlite3_reset(stmt);
-    return 0;
 }
 
 /* Counts of the older file, which listings are made from while sharding. */

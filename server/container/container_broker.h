@@ -61,6 +61,14 @@ int container_is_empty(struct db_broker *b, bool *ret);
 /* Whether it is no shard of another container. */
 int container_is_root(struct db_broker *b, bool *ret);
 
+/* The shard that takes updates of an object name: the live range (not the container's own) that is created, cleaved, active
+ * or sharding and holds it. 1: found, 0: none, -errno. */
+struct container_shard {
+    struct str path; /* account/container */
+    struct str timestamp;
+};
+int container_find_shard(struct db_broker *b, struct str object, struct container_shard *ret);
+
 /* Another policy, and status_changed_at, if it differs. */
 int container_set_policy(struct db_broker *b, int64_t policy, struct str timestamp);
 int container_set_sync_points(struct db_broker *b, int64_t point1, int64_t point2);
