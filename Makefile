@@ -227,6 +227,9 @@ bench:
 	@scripts/packages build run bench
 	@$(MAKE) all build/bench/durable_put_loop
 	@tests/bench/run $(BENCH)
+build/bench/bench_rt: tests/bench/bench_rt.c $(call libs,rt common)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARNINGS) -O2 -pthread -o $@ $^ $(SYSTEM_LIBS_ring) -lexpat
 build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 $(WARNINGS) -O2 -pthread -o $@ $<

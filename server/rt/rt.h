@@ -99,7 +99,7 @@ int rt_accept(int listen_fd, struct sockaddr_storage *ret_addr, socklen_t *ret_l
 struct rt_waiter;
 struct rt_mutex {
     _Atomic(int) lock; /* guards the rest */
-    bool held;
+    bool held, called;
     struct rt_waiter *first, *last;
 };
 void rt_mutex_init(struct rt_mutex *m);
@@ -138,7 +138,8 @@ struct rt_pool *rt_pool_new(const char *name, unsigned threads, unsigned queue_m
 void rt_pool_free(struct rt_pool *p); /* waits for what is queued; outside tasks only, or after last use */
 
 /* [waits] Runs fn(arg) on a thread of the pool (NULL: the default pool). 0 once it ran; -EAGAIN if the queue is full and fn
- * did not run. Not cancellable: arg may live on the caller's stack. fn must not call [waits] functions. */
+ * did not run. Not cancellable: arg may live on the caller's stack. fn must not call [waits] functions.
+ * Outside tasks fn runs at once, on the caller's thread. */
 int rt_offload(struct rt_pool *p, void (*fn)(void *arg), void *arg);
 
 struct rt_stats {

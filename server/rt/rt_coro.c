@@ -119,6 +119,11 @@ void rt_unpark(struct rt_task *t)
     }
 }
 
+bool rt_near(const struct rt_task *t)
+{
+    return t->loop == rt_this_loop;
+}
+
 int64_t rt_task_due(struct rt_task *t, int64_t now_ms)
 {
     if (!t->parked) {

@@ -27,6 +27,9 @@ bool rt_self_canceled(void);
 int rt_park(int64_t deadline, bool cancellable);
 void rt_unpark(struct rt_task *t); /* from any thread */
 
+/* True if waking the task costs next to nothing: it runs on the caller's loop. */
+bool rt_near(const struct rt_task *t);
+
 enum rt_direction { RT_READ, RT_WRITE };
 /* Waits until fd is ready; may return 0 without cause. -ETIMEDOUT, -ECANCELED (also by rt_close). */
 int rt_wait_fd(int fd, enum rt_direction direction, int64_t deadline, bool idle);

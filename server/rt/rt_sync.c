@@ -14,12 +14,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "common/alloc.h"
+#include "common/clock.h"
 
 struct rt_waiter {
     struct rt_waiter *next, *prev;
     struct rt_task *task;
     bool listed;
+    bool handed;      /* of a mutex: the task that woke this one has given it the mutex */
+    int64_t since_ms; /* of a mutex */
 };
+
+#define HAND_OVER_MS 2
 
 /* --- lists of waiters ------------------------------------------------------------------------------------- */
 
@@ -34,6 +39,15 @@ static void waiters_append(struct waiters l, struct rt_waiter *w)
     w->prev = *l.last;
     *(w->prev != NULL ? &w->prev->next : l.first) = w;
     *l.last = w;
+    w->listed = true;
+}
+
+static void waiters_prepend(struct waiters l, struct rt_waiter *w)
+{
+    w->prev = NULL;
+    w->next = *l.first;
+    *(w->next != NULL ? &w->next->prev : l.last) = w;
+    *l.first = w;
     w->listed = true;
 }
 
@@ -93,6 +107,21 @@ void rt_mutex_destroy(struct rt_mutex *m)
     assert(!m->held && m->first == NULL);
 }
 
+/* The other side of a call: a woken waiter takes the lock if it is free, or is the first to wait again. */
+static bool mutex_take(struct rt_mutex *m, struct rt_waiter *w)
+{
+    rt_spin_lock(&m->lock);
+    m->called = false;
+    bool taken = !m->held;
+    if (taken) {
+        m->held = true;
+    } else {
+        waiters_prepend(WAITERS(m), w);
+    }
+    rt_spin_unlock(&m->lock);
+    return taken;
+}
+
 void rt_lock(struct rt_mutex *m)
 {
     rt_spin_lock(&m->lock);
@@ -101,20 +130,41 @@ void rt_lock(struct rt_mutex *m)
         rt_spin_unlock(&m->lock);
         return;
     }
-    struct rt_waiter w = {.task = rt_self()};
+    struct rt_waiter w = {.task = rt_self(), .since_ms = clock_monotonic_ms()};
     assert(w.task != NULL);
     waiters_append(WAITERS(m), &w);
     rt_spin_unlock(&m->lock);
-    rt_park(RT_FOREVER, false);
+    do {
+        rt_park(RT_FOREVER, false);
+    } while (!w.handed && !mutex_take(m, &w));
 }
 
-/* Handed to the longest waiting: nobody starves, and whoever is woken has it. */
+/* Whom to wake, with the spin lock. The mutex is handed to a waiter on this loop. One on another loop needs its
+ * time to wake, in which nobody could have the mutex: it is only called, and whoever comes first has it; but
+ * after HAND_OVER_MS it is handed over, so that nobody starves.
+ * While the mutex is free, a waiter in the list means that one is called. */
+static struct rt_task *mutex_next(struct rt_mutex *m)
+{
+    struct rt_waiter *w = m->first;
+    m->held = false;
+    if (w == NULL) {
+        return NULL;
+    }
+    w->handed = m->held = rt_near(w->task) || clock_monotonic_ms() - w->since_ms >= HAND_OVER_MS;
+    if (!w->handed) {
+        if (m->called) {
+            return NULL;
+        }
+        m->called = true;
+    }
+    return waiters_take(WAITERS(m));
+}
+
 void rt_unlock(struct rt_mutex *m)
 {
     rt_spin_lock(&m->lock);
     assert(m->held);
-    struct rt_task *next = waiters_take(WAITERS(m));
-    m->held = next != NULL;
+    struct rt_task *next = mutex_next(m);
     rt_spin_unlock(&m->lock);
     wake(next);
 }

@@ -270,6 +270,11 @@ void rt_unpark(struct rt_task *t)
     pthread_mutex_unlock(&t->lock);
 }
 
+bool rt_near(const struct rt_task *t)
+{
+    return false;
+}
+
 void rt_progress(size_t n)
 {
 }
