@@ -77,6 +77,29 @@ static struct section *add_section(struct conf *c, const char *name)
     return s;
 }
 
+static bool has_prefix(const char *s, const char *prefix)
+{
+    return str_starts(str_from(s), str_from(prefix));
+}
+
+/* PasteDeploy's sections, where only "set NAME" overrides a DEFAULT. */
+static bool is_paste(const struct section *s)
+{
+    static const char *const prefixes[] = {
+        "app:", "application:", "filter:", "filter-app:", "pipeline:", "composite:", "composit:", "server:"};
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (has_prefix(s->name, prefixes[i]))
+            return true;
+    return false;
+}
+
+static void lower_case(char *s)
+{
+    for (; *s; s++)
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s + ('a' - 'A'));
+}
+
 static int on_section(void *arg, const char *name, struct buf *error)
 {
     struct conf *c = arg;
@@ -92,11 +115,15 @@ static int on_section(void *arg, const char *name, struct buf *error)
     return 0;
 }
 
-static int on_option(void *arg, const char *name, const char *value, struct buf *error)
+static int on_option(void *arg, const char *written, const char *value, struct buf *error)
 {
     struct conf *c = arg;
     struct section *s = c->current;
     struct option *o = NULL;
+    char *name = arena_alloc(c->arena, strlen(written) + 1);
+    memcpy(name, written, strlen(written) + 1);
+    if (!is_paste(s))
+        lower_case(name);
     for (size_t i = 0; i < s->n && !o; i++)
         if (!strcmp(s->v[i].name, name))
             o = &s->v[i];
@@ -108,7 +135,7 @@ static int on_option(void *arg, const char *name, const char *value, struct buf 
         s->v = xgrow(s->v, &s->cap, s->n + 1, sizeof(*s->v));
         o = &s->v[s->n++];
     }
-    *o = (struct option){.name = keep(c, name), .raw = keep(c, value), .file = c->file};
+    *o = (struct option){.name = name, .raw = keep(c, value), .file = c->file};
     return 0;
 }
 
@@ -155,22 +182,6 @@ static int load_folder(struct conf *c, const char *path, struct buf *error)
 }
 
 /* ---- what a section shows ---- */
-
-static bool has_prefix(const char *s, const char *prefix)
-{
-    return str_starts(str_from(s), str_from(prefix));
-}
-
-/* PasteDeploy's sections, where only "set NAME" overrides a DEFAULT. */
-static bool is_paste(const struct section *s)
-{
-    static const char *const prefixes[] = {
-        "app:", "application:", "filter:", "filter-app:", "pipeline:", "composite:", "composit:", "server:"};
-    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-        if (has_prefix(s->name, prefixes[i]))
-            return true;
-    return false;
-}
 
 static bool is_strict(const struct conf *c, const struct section *s)
 {
@@ -238,10 +249,11 @@ static const char *expand_name(struct expansion *x, const char *p, int depth)
         return NULL;
     }
     char *name = str_dup(str_of(p, (size_t)(end - p))), why[256];
-    for (char *q = name; *q; q++)
-        if (*q >= 'A' && *q <= 'Z')
-            *q = (char)(*q + ('a' - 'A'));
     struct seen *e = find_seen(x->s, str_from(name));
+    if (!e) {
+        lower_case(name);
+        e = find_seen(x->s, str_from(name));
+    }
     const char *raw = e                           ? e->origin->raw
                       : !strcmp(name, "here")     ? x->c->here
                       : !strcmp(name, "__file__") ? x->c->file_path

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * conf.h: Swift's configuration files: INI as Python's ConfigParser and PasteDeploy read them. A path is a file
- * or a folder of *.conf files read in order of name (conf.d). Keys are lower-cased, values stripped; '=' or ':';
- * lines starting with # or ; are comments, nothing else is; a line indented deeper than its option goes on with
- * the value. A section or an option written twice in one file is an error.
+ * or a folder of *.conf files read in order of name (conf.d). '=' or ':' between an option and its value, which is
+ * stripped; lines starting with # or ; are comments, nothing else is; a line indented deeper than its option goes
+ * on with the value. A section or an option written twice in one file is an error.
+ *
+ * Names of options are lower-cased, but not in PasteDeploy's sections ([app:], [filter:], [pipeline:],
+ * [composite:]), where Swift has names that depend on case (tempauth's user64_*).
  *
  * [DEFAULT] options show through in every section. A section's own "NAME = value" overrides them, except in
- * PasteDeploy's sections ([app:], [filter:], [pipeline:], [composite:]): there only "set NAME = value" does, and
- * the plain line is ignored, as in Swift (conf_warn_unused tells).
+ * PasteDeploy's sections: there only "set NAME = value" does, and the plain line is ignored, as in Swift
+ * (conf_warn_unused tells).
  *
  * %(name)s is replaced by another option of the section, by %(here)s, the folder, or by %(__file__)s. In the
  * sections of swift.conf (swift-hash, swift-constraints, storage-policy:N) and after conf_load_strict, "%%" is "%"

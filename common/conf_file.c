@@ -61,7 +61,10 @@ static void flush_option(struct reader *r)
 {
     if (!r->option || r->err)
         return;
-    struct str value = strip(buf_view(&r->value));
+    struct str value = buf_view(&r->value);
+    /* Its first line may be empty: Python keeps that line's end, but nothing behind the last one. */
+    while (value.n && is_blank(value.p[value.n - 1]))
+        value.n--;
     char *text = str_dup(value);
     struct buf why;
     buf_init(&why, 4096);
@@ -154,13 +157,6 @@ static char *next_piece(char *to, int size, void *stream)
     return to;
 }
 
-static void lower_case(char *s)
-{
-    for (; *s; s++)
-        if (*s >= 'A' && *s <= 'Z')
-            *s = (char)(*s + ('a' - 'A'));
-}
-
 /* Called by inih for "name = value" and for each line that goes on with one. Returns 0 on error. */
 static int on_value(void *user, const char *section, const char *name, const char *value)
 {
@@ -181,7 +177,6 @@ static int on_value(void *user, const char *section, const char *name, const cha
         return 0;
     }
     r->option = xstrdup(name);
-    lower_case(r->option);
     r->option_line = r->line_no;
     buf_reset(&r->value);
     buf_puts(&r->value, value);

@@ -10,7 +10,7 @@
 /* Both return 0, or a negative errno with the rest of a sentence in `error`: that ends the reading. */
 struct conf_file_events {
     int (*section)(void *arg, const char *name, struct buf *error);
-    /* name in lower case; value complete, its lines joined with '\n' */
+    /* name as written; value complete, its lines joined with '\n' */
     int (*option)(void *arg, const char *name, const char *value, struct buf *error);
     void *arg;
 };

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,7 +114,10 @@ static void append_escaped(struct buf *b, struct str s)
 static int connect_syslog(void)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = SYSLOG_PATH};
+    const struct timeval patience = {.tv_usec = 200000}; /* a daemon that hangs must not hang us */
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
     if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to))) {
         close(fd);
         fd = -1;
@@ -135,6 +139,8 @@ static bool send_syslog(struct str line)
         while (n < 0 && errno == EINTR);
         if (n >= 0)
             return true;
+        if (errno == EAGAIN)
+            return false;
         close(syslog_fd);
         syslog_fd = -1;
     }

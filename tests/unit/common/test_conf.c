@@ -119,6 +119,9 @@ static void test_continuation(void **state)
                           "\n"
                           " b\n"
                           "\n"
+                          "late =\n"
+                          "\n"
+                          "  value\n"
                           "[t]\n"
                           "  first = 1\n"
                           "  second = 2\n" /* as deep as "first": another option */
@@ -127,6 +130,7 @@ static void test_continuation(void **state)
     check(c, "s", "pipeline", "a b\nc\nd\ne\nindented = 1");
     check(c, "s", "next", "2");
     check(c, "s", "lines", "a\n\nb");
+    check(c, "s", "late", "\n\nvalue");
     check(c, "t", "first", "1");
     check(c, "t", "second", "2\nmore");
     check(c, "t", "third", "3");
@@ -209,7 +213,12 @@ static void test_paste(void **state)
                           "[app:object-server]\nuse = egg:swift#object\n"
                           "log_level = DEBUG\nset log_name = mine\nset new = 1\n"
                           "disks = 3\nset disks = 4\n"
+                          "[filter:tempauth]\nuser_a_Bob = 1\nuser_a_bob = 2\n"
+                          "see = %(user_a_Bob)s %(user_a_bob)s %(LOG_LEVEL)s\n"
                           "[object-replicator]\nlog_level = DEBUG\nset log_name = x\n");
+    check(c, "filter:tempauth", "user_a_Bob", "1");
+    check(c, "filter:tempauth", "user_a_bob", "2");
+    check(c, "filter:tempauth", "see", "1 2 INFO");
     check(c, "app:object-server", "log_level", "INFO"); /* Swift ignores the plain line, too */
     check(c, "app:object-server", "log_name", "mine");
     check(c, "app:object-server", "new", "1");
