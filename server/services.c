@@ -17,6 +17,7 @@
 #include "middleware/middleware.h"
 #include "object/object_server.h"
 #include "proxy/proxy_server.h"
+#include "rt/rt.h"
 
 /* --- what there is --------------------------------------------------------------------------------------------- */
 
