@@ -15,7 +15,7 @@ static int after_host(struct str target, struct str *ret)
     size_t to = from;
     while (to < target.n && target.p[to] != '/' && target.p[to] != '?')
         to++;
-    if (to == from)
+    if (from == 0 || to == from)
         return -EINVAL;
     *ret = str_slice(target, to, target.n);
     return 0;

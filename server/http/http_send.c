@@ -359,18 +359,22 @@ static int send_planned(struct http_send *s, struct http_response *rsp)
     return r;
 }
 
+static void become_error(struct http_response *rsp)
+{
+    http_response_clear(rsp);
+    http_response_text(rsp, 500, "text/html; charset=UTF-8",
+                       STR("<html><h1>Internal Error</h1><p>The server has either erred or is incapable of "
+                           "performing the requested operation.</p></html>"));
+}
+
 int http_send_response(struct http_send *s, struct http_response *rsp)
 {
     if (rsp->status < 200 || rsp->status > 999)
-        rsp->status = 500;
+        become_error(rsp);
     s->head_sent = s->cut = false;
     int r = send_planned(s, rsp);
     if (r < 0 && !s->head_sent) {
-        http_response_clear(rsp);
-        http_response_text(
-            rsp, 500, "text/html; charset=UTF-8",
-            STR("<html><h1>Internal Error</h1><p>The server has either erred or is incapable of "
-                "performing the requested operation.</p></html>"));
+        become_error(rsp);
         s->close = true;
         r = send_planned(s, rsp);
     }
