@@ -409,11 +409,20 @@ static void count_received(struct log_entry *e)
     e->req->body = &r->base;
 }
 
+/* The length an answer says: of its body, or to HEAD that of its field. */
+static int64_t answer_length(const struct http_response *rsp)
+{
+    int64_t length = 0;
+    if (rsp->body)
+        return rsp->body->length;
+    str_to_i64(header_get(&rsp->headers, STR("Content-Length")), &length);
+    return length;
+}
+
 static void count_sent(struct log_entry *e, struct http_response *rsp)
 {
     struct sent_body *s = arena_zalloc(e->req->arena, sizeof(*s));
-    *s = (struct sent_body){
-        .base = {&sent_ops, rsp->body ? rsp->body->length : 0}, .inner = rsp->body, .entry = e};
+    *s = (struct sent_body){.base = {&sent_ops, answer_length(rsp)}, .inner = rsp->body, .entry = e};
     rsp->body = &s->base;
 }
 
