@@ -344,31 +344,6 @@ static int raw_receive(int fd, struct buf *out, const char *until)
     }
 }
 
-/* True if the other side closes within a second, without having sent anything more. */
-static bool raw_closed(int fd)
-{
-    char c;
-    return rt_read(fd, &c, 1, rt_deadline(1000)) == 0;
-}
-
-/* Sends all, then ours is closed for sending if half_close; all that comes until the server closes. */
-static struct str talk(struct arena *a, struct str request, bool half_close)
-{
-    struct buf out;
-    int fd = raw_connect();
-    buf_init(&out, 16 << 20);
-    raw_send(fd, request);
-    if (half_close)
-        shutdown(fd, SHUT_WR);
-    int r = raw_receive(fd, &out, NULL);
-    if (r < 0)
-        failed(__FILE__, __LINE__, "receive: %d after \"%.*s\"", r, STR_ARG(request));
-    rt_close(fd);
-    struct str s = arena_str(a, buf_view(&out));
-    buf_release(&out);
-    return s.p ? s : STR("");
-}
-
 /* Runs fn as the first task with a server in place. */
 static void (*scenario)(struct arena *a);
 
