@@ -78,20 +78,34 @@ static void find_domains(struct ring *ring)
 
 /* --- loading ------------------------------------------------------------------------------------------- */
 
+/* Takes over the data. */
+static struct ring *ring_new(const struct ring_data *data, const char *path)
+{
+    struct ring *ring = xcalloc(1, sizeof(*ring));
+    atomic_init(&ring->refs, 1);
+    ring->data = *data;
+    ring->path = xstrdup(path);
+    ring->parts = (uint64_t)1 << data->part_power;
+    find_domains(ring);
+    return ring;
+}
+
 int ring_load(const char *path, struct ring **ret, struct buf *error)
 {
     struct ring_data data;
     int err = ring_file_read(path, &data, error);
-    if (err < 0)
-        return err;
-    struct ring *ring = xcalloc(1, sizeof(*ring));
-    atomic_init(&ring->refs, 1);
-    ring->data = data;
-    ring->path = xstrdup(path);
-    ring->parts = (uint64_t)1 << data.part_power;
-    find_domains(ring);
-    *ret = ring;
-    return 0;
+    if (err == 0)
+        *ret = ring_new(&data, path);
+    return err;
+}
+
+int ring_parse(struct str bytes, const char *name, struct ring **ret, struct buf *error)
+{
+    struct ring_data data;
+    int err = ring_file_parse(bytes, name, &data, error);
+    if (err == 0)
+        *ret = ring_new(&data, name);
+    return err;
 }
 
 const struct ring *ring_ref(const struct ring *ring)

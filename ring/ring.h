@@ -54,6 +54,8 @@ struct ring;
  * that names the file and what is wrong: -ENOENT and the like from the system, -EBADMSG for damage (gzip checksum or
  * length, ids, row lengths), -EINVAL for JSON that is not a ring, -ENOTSUP for a format this cannot read. */
 int ring_load(const char *path, struct ring **ret, struct buf *error);
+/* The same from a file's bytes; `name` is ring_path() and stands in sentences. */
+int ring_parse(struct str bytes, const char *name, struct ring **ret, struct buf *error);
 const struct ring *ring_ref(const struct ring *ring);
 void ring_unref(const struct ring *ring); /* NULL is fine */
 
