@@ -98,10 +98,18 @@ static void server_forget(struct server *s)
     s->body = NULL;
 }
 
+static void server_free_app(void *arg)
+{
+    struct server *s = arg;
+    s->app->free(s->app);
+}
+
 __attribute__((unused)) static void server_stop(struct server *s)
 {
+    struct rt_options options = {.loops = 1, .offload_threads = 2};
+
     server_forget(s);
-    s->app->free(s->app);
+    assert_int_equal(rt_run(&options, server_free_app, s), 0);
     conf_free(s->conf);
     swift_conf_free(s->swift);
     assert_int_equal(file_remove_tree(s->root), 0);
