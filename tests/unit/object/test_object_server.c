@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -749,7 +750,7 @@ static void test_replicate(void **state)
 
 static struct {
     char requests[4][1024];
-    int n;
+    atomic_int n;
     int status;
     int64_t delay_ms;
 } container;
@@ -762,11 +763,11 @@ static void container_handle(struct http_app *self, struct http_request *req, st
                       STR("X-Timestamp"),
                       STR("X-Backend-Storage-Policy-Index"),
                       STR("X-Trans-Id")};
-    char *at = container.requests[container.n < 3 ? container.n : 3];
+    int slot = atomic_fetch_add(&container.n, 1);
+    char *at = container.requests[slot < 3 ? slot : 3];
     int used = snprintf(at, 1024, "%.*s %.*s", STR_ARG(req->method), STR_ARG(req->raw_path));
     for (size_t i = 0; i < sizeof f / sizeof *f; i++)
         used += snprintf(at + used, 1024 - (size_t)used, " %.*s", STR_ARG(header_get(&req->headers, f[i])));
-    container.n++;
     rt_sleep(container.delay_ms);
     if (container.status == 301) {
         header_add(&rsp->headers, STR("Location"), STR("/.shards_a/c-1/o"));
@@ -783,7 +784,8 @@ static struct http_server *start_container(int *port)
     struct http_server_options options = {.bind_ip = "127.0.0.1", .app = &container_app};
     struct buf error;
     buf_init(&error, 1000);
-    memset(&container, 0, sizeof container);
+    atomic_store(&container.n, 0);
+    container.delay_ms = 0;
     container.status = 201;
     assert_int_equal(http_server_start(&options, &server, &error), 0);
     buf_release(&error);
