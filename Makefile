@@ -14,7 +14,7 @@ endif
 CC_NAME := $(notdir $(firstword $(CC)))
 B := build/$(VARIANT)$(if $(filter-out cc gcc,$(CC_NAME)),-$(CC_NAME))
 
-PACKAGES := fuse3 libcurl sqlite3 erasurecode-1 libcrypto libssl jansson expat inih zlib
+PACKAGES := fuse3 libcurl sqlite3 libcrypto libssl jansson expat inih zlib
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wno-format-nonliteral -Wno-unused-parameter \

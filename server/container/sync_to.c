@@ -85,7 +85,7 @@ static bool check_realm_value(const struct sync_to_rules *r, struct str original
     for (size_t i = 0; i < 4; i++)
         str_next(&rest, '/', &part[i]);
     buf_init(&why, 1024);
-    conf_load(r->realms_path, &conf, &why); /* without the file no realm is known */
+    conf_load_strict(r->realms_path, &conf, &why); /* without the file no realm is known */
     bool fine = check_realm(conf, part[0], part[1], error);
     conf_free(conf);
     buf_release(&why);
