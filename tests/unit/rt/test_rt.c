@@ -203,11 +203,12 @@ static void deadlines(void *arg)
 
 static int order[100];
 static atomic_int order_count;
+static int64_t order_start;
 
 static void sleep_in_order(void *arg)
 {
     intptr_t ms = (intptr_t)arg;
-    CHECK_EQ(rt_sleep(ms), 0);
+    CHECK_EQ(rt_sleep_until(order_start + ms), 0);
     order[atomic_fetch_add(&order_count, 1)] = (int)ms;
 }
 
@@ -215,12 +216,13 @@ static void sleep_in_order(void *arg)
 static void sleep_order(void *arg)
 {
     atomic_store(&order_count, 0);
+    order_start = rt_deadline(500); /* all sleep by then, also on a busy machine */
     for (int i = 0; i < 100; i++) {
-        rt_go(sleep_in_order, (void *)(intptr_t)(20 + 3 * (i * 37 % 100)));
+        rt_go(sleep_in_order, (void *)(intptr_t)(3 * (i * 37 % 100)));
     }
     wait_for(&order_count, 100);
     for (int i = 0; i < 100 && !on_threads(); i++) {
-        CHECK_EQ(order[i], 20 + 3 * i);
+        CHECK_EQ(order[i], 3 * i);
     }
 }
 
@@ -486,9 +488,7 @@ static void test_cancel(void **state)
 static void stall(void *arg)
 {
     rt_label("GET /slow");
-    usleep(120000);
-    rt_yield();
-    rt_label(NULL);
+    usleep((useconds_t)(intptr_t)arg * 1000);
 }
 
 static void slow_turns(void *arg)
@@ -496,7 +496,7 @@ static void slow_turns(void *arg)
     struct rt_stats before, after;
     rt_stats(&before);
     for (int i = 0; i < 2; i++) {
-        rt_join(rt_spawn(stall, NULL));
+        rt_join(rt_spawn(stall, (void *)120));
     }
     rt_stats(&after);
     if (!on_threads()) {
@@ -504,28 +504,46 @@ static void slow_turns(void *arg)
     }
 }
 
-/* Each slow turn is one line that names the task. */
-static void test_watchdog(void **state)
+/* So long that the watchdog does not wait for the end of the turn. */
+static void stuck_turn(void *arg)
+{
+    rt_join(rt_spawn(stall, (void *)900));
+}
+
+/* The lines on stderr that name the slow task, and of these those about a turn that still lasts. */
+static void watched(unsigned watchdog_ms, void (*fn)(void *arg), int *ret_lines, int *ret_lasting)
 {
     FILE *log = tmpfile();
     assert_non_null(log);
     int saved = dup(STDERR_FILENO);
     fflush(stderr);
     dup2(fileno(log), STDERR_FILENO);
-    run_with((struct rt_options){.loops = 1, .watchdog_ms = 100}, slow_turns);
+    run_with((struct rt_options){.loops = 1, .watchdog_ms = watchdog_ms}, fn);
     dup2(saved, STDERR_FILENO);
     close(saved);
+    *ret_lines = *ret_lasting = 0;
     char line[512];
-    int lines = 0, threads = 1;
     rewind(log);
     while (fgets(line, sizeof line, log) != NULL) {
-        lines += strstr(line, "GET /slow") != NULL;
+        *ret_lines += strstr(line, "GET /slow") != NULL;
+        *ret_lasting += strstr(line, "GET /slow") != NULL && strstr(line, "still") != NULL;
     }
-    struct rt_stats stats;
-    rt_stats(&stats);
-    threads = stats.switches == 0;
-    assert_int_equal(lines, threads ? 0 : 2);
     fclose(log);
+}
+
+/* Each slow turn is one line that names the task. */
+static void test_watchdog(void **state)
+{
+    struct rt_stats stats;
+    int lines, lasting;
+    watched(100, slow_turns, &lines, &lasting);
+    rt_stats(&stats);
+    bool threads = stats.switches == 0;
+    assert_int_equal(lines, threads ? 0 : 2);
+    assert_int_equal(lasting, 0);
+    watched(10, stuck_turn, &lines, &lasting);
+    assert_int_equal(lines, threads ? 0 : 1);
+    assert_int_equal(lasting, threads ? 0 : 1);
 }
 
 int main(void)
