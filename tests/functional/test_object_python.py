@@ -1,0 +1,356 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The object server beside Python Swift on one disk: each reads, hashes and cleans up what the other wrote.
+
+Also on its own: test_object_python.py [unittest arguments], with MARTLET_BIN naming the folder of the program.
+"""
+import getpass
+import glob
+import hashlib
+import http.client
+import logging
+import os
+import pickle
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BIN = os.environ.get('MARTLET_BIN', os.path.join(TOP, 'build', 'bin'))
+SEED = int(os.environ.get('TEST_SEED', '1'))
+DIR = tempfile.mkdtemp(prefix='martlet object ')
+SWIFT_CONF = '''[swift-hash]
+swift_hash_path_prefix = prefix
+swift_hash_path_suffix = suffix
+[storage-policy:0]
+name = gold
+default = yes
+[storage-policy:1]
+name = silver
+'''
+with open(os.path.join(DIR, 'swift.conf'), 'w') as conf:
+    conf.write(SWIFT_CONF)
+try:
+    from swift.common import utils
+    utils.SWIFT_CONF_FILE = os.path.join(DIR, 'swift.conf')
+    utils.HASH_PATH_PREFIX, utils.HASH_PATH_SUFFIX = b'prefix', b'suffix'
+    from swift.common import storage_policy
+    storage_policy.reload_storage_policies()
+    from swift.common.storage_policy import POLICIES
+    from swift.common.exceptions import DiskFileDeleted, DiskFileNotExist
+    from swift.common.utils import Timestamp, hash_path, encode_timestamps
+    from swift.obj import diskfile
+except ImportError:
+    raise unittest.SkipTest('Python Swift is not installed')
+
+LOG = logging.getLogger('test')
+LOG.increment = LOG.update_stats = LOG.timing = LOG.transfer_rate = lambda *a, **k: None
+LOG.addHandler(logging.NullHandler())
+LOG.propagate = False
+logging.disable(logging.CRITICAL)
+
+
+def tearDownModule():
+    shutil.rmtree(DIR)
+
+
+def free_port():
+    import socket
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
+
+
+class ObjectCase(unittest.TestCase):
+    """One martletd with devices sda and sdb; a diskfile manager of upstream's on the same folder."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.srv = os.path.join(DIR, 'srv ' + cls.__name__)
+        for device in ('sda', 'sdb'):
+            os.makedirs(os.path.join(cls.srv, device))
+        cls.port = free_port()
+        path = os.path.join(DIR, 'object-%s.conf' % cls.__name__)
+        with open(path, 'w') as f:
+            f.write('[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = %d\nswift_dir = %s\ndevices = %s\nmount_check = false\n'
+                    'fallocate_reserve = 0\nuser = %s\n[pipeline:main]\npipeline = object-server\n'
+                    '[app:object-server]\nuse = egg:swift#object\n' % (cls.port, DIR, cls.srv, getpass.getuser()))
+        cls.log = open(os.path.join(DIR, cls.__name__ + '.log'), 'w+b')
+        cls.server = subprocess.Popen([os.path.join(BIN, 'martletd'), '-v', path], stdout=cls.log, stderr=cls.log)
+        for _ in range(200):
+            try:
+                if cls.ask('OPTIONS', '/').status:
+                    break
+            except OSError:
+                time.sleep(0.05)
+        cls.conf = {'devices': cls.srv, 'mount_check': 'false'}
+        cls.managers = diskfile.DiskFileRouter(cls.conf, LOG)
+        utils.FALLOCATE_RESERVE = 0
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.send_signal(signal.SIGTERM)
+        status = cls.server.wait(30)
+        cls.log.seek(0)
+        text = cls.log.read().decode(errors='replace')
+        if status or 'Sanitizer' in text:
+            raise AssertionError('martletd: status %d\n%s' % (status, text[-5000:]))
+
+    @classmethod
+    def ask(cls, method, path, body=None, headers=None):
+        c = http.client.HTTPConnection('127.0.0.1', cls.port, timeout=30)
+        try:
+            c.request(method, path, body, headers or {})
+            r = c.getresponse()
+            r.body = r.read()
+            return r
+        finally:
+            c.close()
+
+    def put(self, name, body, time_, headers=(), device='sda', policy=0):
+        fields = {'X-Timestamp': time_, 'Content-Type': 'text/plain', 'X-Backend-Storage-Policy-Index': str(policy)}
+        fields.update(headers)
+        r = self.ask('PUT', utils.quote('/%s/7/a/c/%s' % (device, name)), body, fields)
+        self.assertEqual(r.status, 201, r.body)
+        self.assertEqual(r.headers['Etag'], '"%s"' % hashlib.md5(body).hexdigest())
+
+    def get(self, name, device='sda', headers=None, method='GET'):
+        return self.ask(method, utils.quote('/%s/7/a/c/%s' % (device, name)), None, headers or {})
+
+    def disk_file(self, name, device='sda', policy=0, **kwargs):
+        return self.managers[policy].get_diskfile(device, '7', 'a', 'c', name, POLICIES[policy], **kwargs)
+
+    def hash_dir(self, name, device='sda', policy=0):
+        h = hash_path('a', 'c', name)
+        return os.path.join(self.srv, device, diskfile.get_data_dir(policy), '7', h[-3:], h)
+
+
+# A header as the wire has it, as Python's servers hold it.
+def wire(text):
+    return text.encode().decode('latin1')
+
+
+class TestPythonReadsOurs(ObjectCase):
+    def test_metadata_and_content(self):
+        rnd = random.Random(SEED)
+        for i, (name, size) in enumerate([('o', 5), ('empty', 0), ('sm\u00f6rg\u00e5s/\u20ac', 70000), ('large', 3000001),
+                                          ("it's", 65536), ('chunk', 262144)]):
+            body = rnd.randbytes(size)
+            headers = {'X-Object-Meta-foo2bar': wire('gr\u00fc\u00df \u20ac'), 'X-Object-Meta-UP_low': 'x', "X-Object-Meta-It's": '',
+                       'X-Object-Sysmeta-Key': 'sys', 'X-Object-Transient-Sysmeta-T': 't', 'Content-Disposition': 'a',
+                       'X-Delete-At': '4000000000', 'X-Unknown': 'no'}
+            stamp = '17000000%02d.12345' % i
+            self.put(name, body, stamp, headers, policy=i % 2)
+            f = self.disk_file(name, policy=i % 2)
+            with f.open():
+                meta = f.get_metadata()
+                got = b''.join(f.reader())  # checks size and MD5, quarantines what differs
+            self.assertIsNone(f._quarantined_dir)
+            self.assertEqual(got, body)
+            self.assertEqual(meta, {
+                'name': '/a/c/' + name, 'X-Timestamp': stamp, 'Content-Type': 'text/plain', 'Content-Length': str(size),
+                'ETag': hashlib.md5(body).hexdigest(), 'X-Object-Meta-Foo2Bar': wire('gr\u00fc\u00df \u20ac'),
+                'X-Object-Meta-Up-Low': 'x', "X-Object-Meta-It'S": '', 'X-Object-Sysmeta-Key': 'sys',
+                'X-Object-Transient-Sysmeta-T': 't', 'Content-Disposition': 'a', 'X-Delete-At': '4000000000'})
+            self.assertEqual(os.listdir(self.hash_dir(name, policy=i % 2)), [stamp + '.data'])
+
+    def test_post(self):
+        self.put('post', b'x', '1700000000', {'X-Object-Meta-A': '1', 'X-Object-Sysmeta-S': 's'})
+        r = self.ask('POST', '/sda/7/a/c/post', None, {'X-Timestamp': '1700000010', 'X-Object-Meta-B': wire('\u00e9'),
+                                                       'Content-Type': 'image/png', 'Content-Type-Timestamp': '1700000009'})
+        self.assertEqual(r.status, 202)
+        f = self.disk_file('post')
+        meta = f.read_metadata()
+        self.assertEqual(meta['Content-Type'], 'image/png')
+        self.assertEqual(meta['X-Object-Meta-B'], wire('\u00e9'))
+        self.assertEqual(meta['X-Object-Sysmeta-S'], 's')
+        self.assertNotIn('X-Object-Meta-A', meta)
+        self.assertEqual(f.content_type_timestamp, Timestamp('1700000009'))
+        self.assertEqual(sorted(os.listdir(self.hash_dir('post'))), ['1700000000.00000.data', '1700000010.00000-186a0.meta'])
+
+    def test_tombstone(self):
+        now = Timestamp.now()
+        self.put('gone', b'x', Timestamp(float(now) - 1).internal)
+        r = self.ask('DELETE', '/sda/7/a/c/gone', None, {'X-Timestamp': now.internal})
+        self.assertEqual(r.status, 204)
+        with self.assertRaises(DiskFileDeleted) as caught:
+            self.disk_file('gone').open()
+        self.assertEqual(caught.exception.timestamp, now)
+        self.assertEqual(caught.exception.metadata, {'X-Timestamp': now.internal, 'name': '/a/c/gone'})
+
+    def test_object_info(self):
+        self.put('info', b'hello', '1700000000', {'X-Object-Meta-Colour': 'blue'})
+        path = glob.glob(os.path.join(glob.escape(self.hash_dir('info')), '*.data'))[0]
+        out = subprocess.run([sys.executable, os.path.join(TOP, 'tests', 'lib', 'run-swift'), 'swift-object-info', path],
+                             env=dict(os.environ, SWIFT_DIR=DIR), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        text = out.stdout.decode()
+        self.assertIn('ETag: 5d41402abc4b2a76b9719d911017c592 (valid)', text)
+        self.assertIn('Content-Length: 5 (valid)', text)
+        self.assertIn('Colour: blue', text)
+
+    def test_async_pending(self):
+        self.put('sp\u00e4t', b'x', '1700000000', {
+            'X-Container-Host': '127.0.0.1:1', 'X-Container-Device': 'sdq', 'X-Container-Partition': '3', 'X-Trans-Id': 'tx7',
+            'Content-Type': wire('text/\u00fc'), 'X-Backend-Quoted-Container-Path': '.shards_a/c-%C3%A4'})
+        h = hash_path('a', 'c', 'sp\u00e4t')
+        path = os.path.join(self.srv, 'sda', 'async_pending', h[-3:], h + '-1700000000.00000')
+        with open(path, 'rb') as f:
+            update = pickle.load(f)
+        headers = update.pop('headers')
+        self.assertEqual(update, {'op': 'PUT', 'account': 'a', 'container': 'c', 'obj': 'sp\u00e4t',
+                                  'container_path': '.shards_a/c-\u00e4'})
+        self.assertRegex(headers.pop('User-Agent'), r'^object-server \d+$')
+        self.assertRegex(headers.pop('Referer'), r'^PUT http://127.0.0.1:\d+/sda/7/a/c/sp%C3%A4t$')
+        self.assertEqual(headers, {
+            'X-Size': '1', 'X-Etag': hashlib.md5(b'x').hexdigest(), 'X-Content-Type': wire('text/\u00fc'),
+            'X-Timestamp': '1700000000.00000', 'X-Trans-Id': 'tx7', 'X-Backend-Storage-Policy-Index': '0'})
+
+
+class TestWeReadPythons(ObjectCase):
+    def write(self, name, body, stamp, headers=(), policy=0):
+        f = self.disk_file(name, policy=policy)
+        meta = {'X-Timestamp': Timestamp(stamp).internal, 'Content-Type': 'text/plain', 'Content-Length': str(len(body)),
+                'ETag': hashlib.md5(body).hexdigest()}
+        meta.update(headers)
+        with f.create() as w:
+            w.write(body)
+            w.put(meta)
+            w.commit(Timestamp(stamp))
+        return f
+
+    def test_objects(self):
+        rnd = random.Random(SEED)
+        many = {'X-Object-Meta-%d' % i: 'v%d' % i for i in range(45)}
+        for i, (name, size) in enumerate([('o', 5), ('empty', 0), ('sm\u00f6rg\u00e5s/\u20ac', 100), ('large', 2000000)]):
+            body = rnd.randbytes(size)
+            headers = {'X-Object-Meta-E': wire('gr\u00fc\u00df \u20ac'), 'X-Object-Sysmeta-S': 's', 'X-Object-Meta-Empty': ''}
+            headers.update(many if i == 0 else {})
+            self.write(name, body, 1700000000.12345, headers)
+            for method in ('GET', 'HEAD'):
+                r = self.get(name, method=method)
+                self.assertEqual(r.status, 200)
+                self.assertEqual(r.headers['Content-Length'], str(size))
+                self.assertEqual(r.headers['Etag'], '"%s"' % hashlib.md5(body).hexdigest())
+                self.assertEqual(r.headers['X-Backend-Timestamp'], '1700000000.12345')
+                for k, v in headers.items():
+                    self.assertEqual(r.headers[k], v)
+            self.assertEqual(self.get(name).body, body)
+
+    def test_post_metadata(self):
+        f = self.write('post', b'x', 1700000000, {'X-Object-Sysmeta-S': 's', 'X-Object-Meta-A': 'old'})
+        f.write_metadata({'X-Timestamp': '1700000010.00000', 'X-Object-Meta-B': wire('\u00e9'), 'Content-Type': 'image/png',
+                          'Content-Type-Timestamp': '1700000005.00000'})
+        f.write_metadata({'X-Timestamp': '1700000012.00000', 'X-Object-Meta-B': 'newest', 'Content-Type': 'image/gif',
+                          'Content-Type-Timestamp': '1700000004.00000'})
+        r = self.get('post')
+        self.assertEqual(r.headers['Content-Type'], 'image/png')
+        self.assertEqual(r.headers['X-Object-Meta-B'], 'newest')
+        self.assertEqual(r.headers['X-Object-Sysmeta-S'], 's')
+        self.assertIsNone(r.headers['X-Object-Meta-A'])
+        self.assertEqual(r.headers['X-Timestamp'], '1700000012.00000')
+
+    def test_tombstone(self):
+        now = Timestamp.now()
+        f = self.write('gone', b'x', float(now) - 10)
+        f.delete(now)
+        r = self.get('gone')
+        self.assertEqual(r.status, 404)
+        self.assertEqual(r.headers['X-Backend-Timestamp'], now.internal)
+
+    def test_old_formats(self):
+        f = self.write('py2', b'x', 1700000000)
+        path = glob.glob(os.path.join(glob.escape(f._datadir), '*.data'))[0]
+        # What Python 2 wrote: byte strings, and no checksum in its early days.
+        name = 'X-Object-Meta-E', 'gr\u00fc\u00df'
+        items = [(k.encode(), v.encode()) for k, v in diskfile.read_metadata(path).items()] + [(name[0].encode(), name[1].encode())]
+        old = b'\x80\x02}(' + b''.join(b'U' + bytes([len(s)]) + s for pair in items for s in pair) + b'u.'
+        os.setxattr(path, 'user.swift.metadata', old)
+        os.removexattr(path, 'user.swift.metadata_checksum')
+        r = self.get('py2')
+        self.assertEqual(r.status, 200)
+        self.assertEqual(r.headers[name[0]], wire(name[1]))
+
+
+class TestSameDecisions(ObjectCase):
+    """Random folders in two copies: REPLICATE here, upstream's get_hashes there; digests and files left must agree."""
+
+    def random_names(self, rnd):
+        stamps = [Timestamp(1700000000 + rnd.randrange(6), offset=rnd.choice((0, 0, 0, 1, 31))) for _ in range(4)]
+        stamps += [Timestamp.now(), Timestamp(float(Timestamp.now()) - 5)]
+        names = set()
+        for _ in range(rnd.randrange(1, 7)):
+            t, kind = rnd.choice(stamps), rnd.randrange(12)
+            if kind < 4:
+                names.add(t.internal + '.data')
+            elif kind < 6:
+                names.add(t.internal + '.ts')
+            elif kind < 8:
+                names.add(t.internal + '.meta')
+            elif kind < 11:
+                names.add(encode_timestamps(t, rnd.choice(stamps), explicit=True) + '.meta')
+            else:
+                names.add(rnd.choice(['junk', t.internal + '.foo', '.%s.data.abc123' % t.internal, '%s#1.data' % t.internal, t.short]))
+        return sorted(names)
+
+    def tree(self, device):
+        top = os.path.join(self.srv, device, 'objects')
+        return sorted(os.path.relpath(os.path.join(d, f), top) for d, _, files in os.walk(top) for f in files
+                      if not f.startswith(('.lock', 'hashes.')))
+
+    def test_random_folders(self):
+        rnd = random.Random(SEED)
+        for _ in range(400):
+            h = '%029x%s' % (rnd.getrandbits(116), rnd.choice(['abc', 'abd', '001', 'fff', '%03x' % rnd.randrange(4096)]))
+            for device in ('sda', 'sdb'):
+                os.makedirs(os.path.join(self.srv, device, 'objects', '7', h[-3:], h), exist_ok=True)
+            for name in self.random_names(rnd):
+                for device in ('sda', 'sdb'):
+                    open(os.path.join(self.srv, device, 'objects', '7', h[-3:], h, name), 'w').close()
+        before = self.tree('sda')
+        ours = pickle.loads(self.ask('REPLICATE', '/sda/7').body)
+        theirs = self.managers[0].get_hashes('sdb', '7', [], POLICIES[0])
+        self.assertEqual(ours, theirs)
+        self.assertGreater(len(ours), 50)
+        self.assertEqual(self.tree('sda'), self.tree('sdb'))
+        self.assertLess(len(self.tree('sda')), len(before))
+        # hashes.pkl of one is read by the other
+        self.assertEqual(self.managers[0].get_hashes('sda', '7', [], POLICIES[0]), ours)
+        self.assertEqual(diskfile.read_hashes(os.path.join(self.srv, 'sda', 'objects', '7'))['valid'], True)
+        self.assertEqual(pickle.loads(self.ask('REPLICATE', '/sdb/7').body), theirs)
+        # and so are invalidations
+        suffix = sorted(ours)[0]
+        victim = glob.glob(os.path.join(glob.escape(self.srv), 'sda', 'objects', '7', suffix, '*'))[0]
+        shutil.rmtree(victim)
+        diskfile.invalidate_hash(os.path.dirname(victim))
+        changed = pickle.loads(self.ask('REPLICATE', '/sda/7').body)
+        self.assertNotEqual(changed.get(suffix), ours[suffix])
+        self.assertEqual({k: v for k, v in changed.items() if k != suffix}, {k: v for k, v in ours.items() if k != suffix})
+        self.assertIsNone(pickle.loads(self.ask('REPLICATE', '/sdb/7/%s-abc' % suffix).body))
+        hashes = diskfile.consolidate_hashes(os.path.join(self.srv, 'sdb', 'objects', '7'))
+        self.assertIsNone(hashes[suffix])
+        self.assertIsNone(hashes['abc'])
+
+    def test_put_invalidates(self):
+        self.put('here', b'x', '1700000000', device='sda', policy=1)
+        with open(os.path.join(self.srv, 'sda', 'objects-1', '7', 'hashes.invalid')) as f:
+            self.assertEqual(f.read(), hash_path('a', 'c', 'here')[-3:] + '\n')
+
+
+class TestQuarantine(ObjectCase):
+    def test_damaged(self):
+        self.put('bad', b'hello', '1700000000')
+        path = glob.glob(os.path.join(glob.escape(self.hash_dir('bad')), '*.data'))[0]
+        os.setxattr(path, 'user.swift.metadata_checksum', b'0' * 32)
+        self.assertEqual(self.get('bad').status, 404)
+        self.assertTrue(os.path.isdir(os.path.join(self.srv, 'sda', 'quarantined', 'objects', hash_path('a', 'c', 'bad'))))
+        with self.assertRaises(DiskFileNotExist):
+            self.disk_file('bad').open()
+
+
+if __name__ == '__main__':
+    unittest.main()
