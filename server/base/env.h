@@ -70,9 +70,8 @@ struct env_subrequest {
     bool pre_authorised;
     struct str agent; /* User-Agent; STR_NONE: "Swift" */
 };
-/* Fills `sub` as a request in the parent's arena: its user, referer, host, transaction and infos; no body and no other
- * header field. */
-void env_subrequest_init(struct http_request *sub, const struct http_request *parent,
-                         const struct env_subrequest *what);
+/* A request in the parent's arena, where it must stay: bodies of answers refer to it. It has the parent's user, referer, host,
+ * transaction and infos; no body and no other header field. */
+struct http_request *env_subrequest(const struct http_request *parent, const struct env_subrequest *what);
 
 #endif

@@ -93,23 +93,23 @@ static struct str source_query(const struct http_request *req)
 static void get_source(struct copy *c, struct http_request *req, const struct api_path *path,
                        const struct source *s, struct http_response *ret)
 {
-    struct http_request get;
     struct arena *a = req->arena;
+    struct http_request *get = arena_alloc(a, sizeof(*get)); /* stages of the body refer to it */
     struct env_subrequest what = {.method = STR("GET"), .source = SOURCE};
     what.path = arena_join(a, STR("/"), path->version, STR("/"), s->account, STR("/"), s->container, STR("/"),
                            s->object, STR_END);
     what.query = source_query(req);
-    env_subrequest_init(&get, req, &what);
+    env_subrequest_init(get, req, &what);
     for (size_t i = 0; i < req->headers.n; i++) {
         const struct header *h = &req->headers.v[i];
-        if (!header_has(&get.headers, h->name) && !str_ieq(h->name, STR("Content-Length")) &&
+        if (!header_has(&get->headers, h->name) && !str_ieq(h->name, STR("Content-Length")) &&
             !str_ieq(h->name, STR("Transfer-Encoding")) && !str_ieq(h->name, STR("Expect")) &&
             !str_ieq(h->name, STR("X-Backend-Storage-Policy-Index")))
-            header_add_ref(&get.headers, h->name, h->value);
+            header_add_ref(&get->headers, h->name, h->value);
     }
-    header_set(&get.headers, STR("X-Newest"), STR("true"));
+    header_set(&get->headers, STR("X-Newest"), STR("true"));
     http_response_init(ret, a);
-    http_app_call(c->base.next, &get, ret);
+    http_app_call(c->base.next, get, ret);
 }
 
 /* False: rsp has the answer. */
