@@ -196,15 +196,20 @@ struct http_client *http_client_new(unsigned max_idle, int64_t idle_ms)
     return c;
 }
 
-/* Each loop closes its own. */
+/* Each loop closes its own; when the runtime has ended there is none. */
 void http_client_free(struct http_client *c)
 {
     if (!c)
         return;
     for (unsigned i = 0; i < LOOPS_MAX; i++) {
-        for (unsigned k = 0; k < BUCKETS; k++)
-            if (c->sets[i].buckets[k])
+        for (unsigned k = 0; k < BUCKETS; k++) {
+            if (!c->sets[i].buckets[k])
+                continue;
+            if (i < rt_loop_count())
                 rt_go_on(i, close_links, c->sets[i].buckets[k]);
+            else
+                close_links(c->sets[i].buckets[k]);
+        }
         pthread_mutex_destroy(&c->sets[i].mutex);
     }
     free(c);

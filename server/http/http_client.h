@@ -21,7 +21,7 @@ struct http_call;
 
 /* max_idle: kept connections per address and loop; idle_ms: how long one is kept. */
 struct http_client *http_client_new(unsigned max_idle, int64_t idle_ms);
-void http_client_free(struct http_client *c); /* inside a task, with no call open; NULL is fine */
+void http_client_free(struct http_client *c); /* no call is open; NULL is fine */
 
 struct http_call_options {
     struct str host; /* IP literal (no DNS here) */

@@ -3,8 +3,7 @@
  * http_listen.c: see http_listen.h.
  *
  * On each loop a keeper task starts an acceptor task and waits for the stop; the acceptor starts a task for each
- * connection, which stays on its loop. Each loop accepts from a duplicate of the listening descriptor, so that it can
- * be taken off that loop without touching the socket, which a new process may have inherited.
+ * connection, which stays on its loop. The socket itself is never shut down, for a new process may have inherited it.
  *
  * Locks: server->mutex guards the list of connections, the counts and `stop`; connections are told of a stop with
  * shutdown() while it is held, so that their descriptors are not closed meanwhile. Whoever uses the server holds a
@@ -62,7 +61,7 @@ static void server_unref(struct http_server *s)
     if (left > 0)
         return;
     if (s->fd >= 0)
-        close(s->fd);
+        rt_close(s->fd);
     rt_cond_destroy(&s->stopped);
     rt_cond_destroy(&s->ended);
     rt_mutex_destroy(&s->mutex);
@@ -146,20 +145,14 @@ static int take_place(struct http_server *s)
     return r;
 }
 
-struct loop {
-    struct http_server *server;
-    int fd; /* duplicate of the listening descriptor */
-};
-
 static void acceptor_task(void *arg)
 {
-    struct loop *loop = arg;
-    struct http_server *s = loop->server;
+    struct http_server *s = arg;
     rt_label("http acceptor");
     while (take_place(s) == 0) {
         struct sockaddr_storage addr = {0};
         socklen_t len = sizeof addr;
-        int fd = rt_accept(loop->fd, &addr, &len, RT_FOREVER);
+        int fd = rt_accept(s->fd, &addr, &len, RT_FOREVER);
         if (fd >= 0) {
             start_connection(s, fd, &addr);
             continue;
@@ -173,12 +166,11 @@ static void acceptor_task(void *arg)
 
 static void keeper_task(void *arg)
 {
-    struct loop *loop = arg;
-    struct http_server *s = loop->server;
+    struct http_server *s = arg;
     struct rt_task *acceptor = NULL;
     rt_label("http keeper");
-    if (rt_attach(loop->fd) == 0)
-        acceptor = rt_spawn(acceptor_task, loop);
+    if (rt_attach(s->fd) == 0)
+        acceptor = rt_spawn(acceptor_task, s);
     rt_lock(&s->mutex);
     while (!s->stop)
         rt_cond_wait(&s->stopped, &s->mutex, RT_FOREVER);
@@ -187,8 +179,6 @@ static void keeper_task(void *arg)
         rt_cancel(acceptor);
         rt_join(acceptor);
     }
-    rt_close(loop->fd);
-    free(loop);
     rt_lock(&s->mutex);
     s->keepers--;
     rt_cond_broadcast(&s->ended);
@@ -196,21 +186,12 @@ static void keeper_task(void *arg)
     server_unref(s);
 }
 
-static int start_keepers(struct http_server *s)
+static void start_keepers(struct http_server *s)
 {
-    for (unsigned i = 0; i < rt_loop_count(); i++) {
-        int fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
-        if (fd < 0)
-            return -errno;
-        struct loop *loop = xmalloc(sizeof *loop);
-        *loop = (struct loop){s, fd};
-        rt_lock(&s->mutex);
-        s->references++;
-        s->keepers++;
-        rt_unlock(&s->mutex);
-        rt_go_on(i, keeper_task, loop);
-    }
-    return 0;
+    s->references += rt_loop_count();
+    s->keepers = rt_loop_count();
+    for (unsigned i = 0, n = s->keepers; i < n; i++)
+        rt_go_on(i, keeper_task, s);
 }
 
 /* --- the listening socket ---------------------------------------------------------------------------------- */
@@ -368,16 +349,14 @@ int http_server_start(const struct http_server_options *options, struct http_ser
     rt_cond_init(&s->ended);
     set_config(s, options);
     int r = open_listener(s, ip, options->port, options->backlog ? options->backlog : 4096);
-    if (r == 0)
-        r = start_keepers(s);
     if (r < 0) {
         char text[128];
         buf_printf(error, "cannot listen on %s port %d: %s", ip, options->port,
                    strerror_r(-r, text, sizeof text));
-        http_server_stop(s, 0);
-        http_server_free(s);
+        server_unref(s);
         return r;
     }
+    start_keepers(s);
     *ret = s;
     return 0;
 }
@@ -437,7 +416,7 @@ unsigned http_server_stop(struct http_server *s, int64_t grace_ms)
     s->fd = -1;
     rt_unlock(&s->mutex);
     if (fd >= 0)
-        close(fd);
+        rt_close(fd);
     return cut;
 }
 
