@@ -162,6 +162,11 @@ $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(call libs,$(below_$(1)))
 endef
 $(foreach d,rt http base db account container object proxy middleware,$(eval $(call unit_folder,$(d))))
 
+# A program of a test in Python (test_db_python.py), which builds it.
+$(B)/tests/lib/db_driver: $(B)/tests/lib/db_driver.o $(call libs,account container $(below_db))
+	$(call say,LD)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SYSTEM_LIBS_server)
+
 .PHONY: unit
 ifdef T
 unit: $(B)/tests/unit/$(T)
