@@ -307,13 +307,7 @@ static struct listener accept_unregister(struct rt_loop *l, struct rt_fd *f, int
 int rt_wait_accept(int fd, int64_t deadline)
 {
     struct rt_loop *l = rt_this_loop;
-    struct rt_fd *f = fd_find(l, fd);
-    if (f == NULL || !f->attached) {
-        return -EBADF;
-    }
-    if (f->reader != NULL) {
-        return -EBUSY;
-    }
+    struct rt_fd *f = fd_find(l, fd); /* rt_accept_turn() has looked at it */
     int r = accept_register(l, f, fd);
     if (r < 0) {
         return r;
@@ -343,32 +337,43 @@ static struct rt_loop *listener_rather(const struct listener *listener, const st
     return least;
 }
 
-/* True if another loop was told to accept; the caller then counts as waiting itself. */
-static bool give_way(struct rt_loop *l, const struct rt_fd *f, int fd)
+/* 1 if another loop was told to accept, the caller then counts as waiting itself; -ECANCELED if the descriptor was
+ * closed. */
+static int give_way(struct rt_loop *l, const struct rt_fd *f, int fd)
 {
-    struct rt_loop *rather = NULL;
+    int r = -ECANCELED;
     pthread_mutex_lock(&listeners.lock);
     struct listener *listener = listener_find(fd);
     if (listener != NULL && listener->number == f->listener) {
-        rather = listener_rather(listener, l);
-    }
-    bool told = rather != NULL && rt_readable_now(fd);
-    if (told) {
-        listener->waiting |= LOOP_BIT(l);
-        listener_tell(rather, *listener, false);
+        struct rt_loop *rather = listener_rather(listener, l);
+        r = rather != NULL && rt_readable_now(fd);
+        if (r) {
+            listener->waiting |= LOOP_BIT(l);
+            listener_tell(rather, *listener, false);
+        }
     }
     pthread_mutex_unlock(&listeners.lock);
-    return told;
+    return r;
 }
 
 int rt_accept_turn(int fd)
 {
     struct rt_loop *l = rt_this_loop;
     struct rt_fd *f = fd_find(l, fd);
-    if (rt_runtime.count == 1 || f == NULL || f->listener == 0 || f->reader != NULL || !give_way(l, f, fd)) {
+    if (f == NULL || !f->attached) {
+        return f != NULL && f->serial != 0 ? -ECANCELED : -EBADF; /* closed, or never attached */
+    }
+    if (f->reader != NULL) {
+        return -EBUSY;
+    }
+    if (f->listener == 0) {
         return 0;
     }
-    int r = fd_park(&f->reader, rt_deadline(GIVE_WAY_MS));
+    int r = give_way(l, f, fd);
+    if (r <= 0) {
+        return r;
+    }
+    r = fd_park(&f->reader, rt_deadline(GIVE_WAY_MS));
     accept_unregister(l, f, fd);
     return r == -ETIMEDOUT ? 0 : r;
 }

@@ -35,7 +35,8 @@ enum rt_direction { RT_READ, RT_WRITE };
 int rt_wait_fd(int fd, enum rt_direction direction, int64_t deadline, bool idle);
 /* The same on a listening descriptor shared between loops. */
 int rt_wait_accept(int fd, int64_t deadline);
-/* Before accept4(): lets a loop with fewer connections go first, for a moment. 0 or -ECANCELED. */
+/* Before accept4(): lets a loop with fewer connections go first, for a moment. 0, or -ECANCELED if the descriptor
+ * was closed, also by another loop. */
 int rt_accept_turn(int fd);
 /* rt_attach() for a descriptor just made, non-blocking; accepted: it counts as a connection of this loop. */
 int rt_adopt(int fd, bool accepted);

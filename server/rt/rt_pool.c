@@ -8,6 +8,10 @@
  *
  * Waking a thread costs more than most jobs that find their file in the cache, so a wake-up is not repeated while
  * one is on its way: the thread that arrives wakes the next before its own job, if the queue is not empty.
+ * Measured on two cores (tests/bench/bench_rt.c): 64 tasks with empty jobs 0.7 to 1.4 us a job, 8 to 11 us with a
+ * wake-up per job; one task alone 8 to 50 us either way, by whether a core has to leave its idle state. Letting
+ * threads or loops spin for 5 to 50 us before they sleep gained nothing that could be told from noise, and cost
+ * up to twice the CPU time.
  *
  * States of a thread: running (not in the idle list), idle (in the list, asleep on its word `wake`), called (off
  * the list, wake = 1, p->called is true until it has taken the lock).
