@@ -16,7 +16,9 @@ static void write_again(const struct pickle_value *tuple, struct buf *pickle)
         bool null;
         int64_t n = db_pending_int(tuple, i, 0, &null);
         struct str text = db_pending_text(tuple, i);
-        if (text.p)
+        if (text.p && tuple->list.items[i]->type == PICKLE_BYTES)
+            pickle_bytes(pickle, text);
+        else if (text.p)
             pickle_text(pickle, text);
         else if (null)
             pickle_none(pickle);
