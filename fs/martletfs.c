@@ -39,8 +39,7 @@ struct options {
     {                                            \
         text, offsetof(struct options, field), 0 \
     }
-#define LONG(name, under, field) \
-    OPTION("--" name "=%s", field), OPTION("--" name " %s", field), OPTION(under "=%s", field)
+#define LONG(name, under, field) OPTION("--" name "=%s", field), OPTION(under "=%s", field)
 
 static const struct fuse_opt option_table[] = {
     LONG("auth", "auth", auth),
@@ -53,7 +52,6 @@ static const struct fuse_opt option_table[] = {
     LONG("log-file", "log_file", log_file),
     LONG("log-level", "log_level", log_level),
     {"--cache-timeout=%lf", offsetof(struct options, cache_timeout), 0},
-    {"--cache-timeout %lf", offsetof(struct options, cache_timeout), 0},
     {"cache_timeout=%lf", offsetof(struct options, cache_timeout), 0},
     {"attr_timeout=%lf", offsetof(struct options, attr_timeout), 0},
     {"entry_timeout=%lf", offsetof(struct options, entry_timeout), 0},
@@ -65,7 +63,6 @@ static const struct fuse_opt option_table[] = {
     {"-V", offsetof(struct options, version), 1},
     {"--version", offsetof(struct options, version), 1},
     FUSE_OPT_KEY("--key=", 1),
-    FUSE_OPT_KEY("--key ", 1),
     FUSE_OPT_KEY("key=", 1),
     FUSE_OPT_END,
 };
@@ -117,6 +114,37 @@ static int on_argument(void *data, const char *arg, int key, struct fuse_args *a
         return -1;
     }
     return 0;
+}
+
+/* True for "--name" where the table has "--name=...". */
+static bool takes_value(const char *arg)
+{
+    size_t n = strlen(arg);
+
+    if (strcmp(arg, "--key") == 0)
+        return true;
+    for (size_t i = 0; option_table[i].templ; i++) {
+        const char *t = option_table[i].templ;
+
+        if (n > 2 && strncmp(t, arg, n) == 0 && t[n] == '=' && t[0] == '-')
+            return true;
+    }
+    return false;
+}
+
+/* "--name value" becomes "--name=value", the form that libfuse parses. */
+static void join_values(int argc, char *argv[], struct fuse_args *args)
+{
+    for (int i = 0; i < argc; i++) {
+        char *joined = NULL;
+
+        if (i > 0 && i + 1 < argc && takes_value(argv[i])) {
+            joined = xasprintf("%s=%s", argv[i], argv[i + 1]);
+            i++;
+        }
+        fuse_opt_add_arg(args, joined ? joined : argv[i]);
+        free(joined);
+    }
 }
 
 static int fail(const char *what, const char *why)
@@ -483,7 +511,7 @@ static void options_release(struct options *o)
 
 int main(int argc, char *argv[])
 {
-    struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+    struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
     struct fuse_cmdline_opts fuse_opts = {0};
     mode_t mask = umask(0);
     struct options o = {.cache_timeout = 10,
@@ -495,9 +523,10 @@ int main(int argc, char *argv[])
     int rc = -1;
 
     umask(mask);
+    join_values(argc, argv, &args);
     if (fuse_opt_parse(&args, &o, option_table, on_argument) < 0 ||
         fuse_parse_cmdline(&args, &fuse_opts) < 0) {
-        rc = -1;
+        fprintf(stderr, "see martletfs --help\n");
     } else if (o.help) {
         rc = fputs(usage, stdout) < 0 ? -1 : 0;
     } else if (o.version) {

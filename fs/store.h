@@ -71,9 +71,10 @@ struct store {
     int (*post)(struct store *s, struct store_name name, const struct header_table *headers, struct arena *a,
                 struct store_reply *ret);
     /* Copies content and metadata on the server, as manifest if large. -EOPNOTSUPP: the server cannot, and
-     * `to` may now be empty: write it. ret->etag is the copy's. */
-    int (*copy)(struct store *s, struct store_name from, struct store_name to, bool exclusive,
-                struct arena *a, struct store_reply *ret);
+     * `to` may now be empty: write it. ret->etag is the copy's. (Swift applies If-None-Match to the source of
+     * a copy, so there is no exclusive one.) */
+    int (*copy)(struct store *s, struct store_name from, struct store_name to, struct arena *a,
+                struct store_reply *ret);
     /* -ENOENT if there was nothing, -ENOTEMPTY for a container with objects. */
     int (*remove)(struct store *s, struct store_name name);
     /* One page after `marker`, appended to ret: objects below prefix, rolled up at delimiter (0: none), or

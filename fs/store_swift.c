@@ -358,8 +358,8 @@ static int swift_post(struct store *store, struct store_name name, const struct 
     return rc;
 }
 
-static int swift_copy(struct store *store, struct store_name from, struct store_name to, bool exclusive,
-                      struct arena *a, struct store_reply *ret)
+static int swift_copy(struct store *store, struct store_name from, struct store_name to, struct arena *a,
+                      struct store_reply *ret)
 {
     struct store_swift *s = self(store);
     struct call c;
@@ -371,10 +371,8 @@ static int swift_copy(struct store *store, struct store_name from, struct store_
     header_add_ref(&c.headers, STR("X-Copy-From"),
                    arena_join(a, STR("/"), url_quote(a, from.container, ""), STR("/"),
                               url_quote(a, from.object, "/"), STR_END));
-    if (exclusive)
-        header_add(&c.headers, STR("If-None-Match"), STR("*"));
     rc = put_error(s, &c, call_run(s, &c));
-    if (rc == 0 || rc == -EEXIST)
+    if (rc == 0)
         take_reply(ret, to, &c);
     if (rc == 0 && !header_has(&c.t.reply, STR("X-Copied-From"))) {
         atomic_store(&s->no_copy, true);

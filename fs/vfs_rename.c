@@ -40,7 +40,7 @@ static int stage_sink(void *arg, const void *p, size_t n)
 }
 
 /* Down and up again, where the server has no COPY. */
-static int copy_through(struct vfs *v, struct store_name from, struct store_name to, bool exclusive)
+static int copy_through(struct vfs *v, struct store_name from, struct store_name to)
 {
     struct arena *a = arena_new();
     struct store_reply there, put;
@@ -62,7 +62,7 @@ static int copy_through(struct vfs *v, struct store_name from, struct store_name
         if (there.size)
             rc = v->store->get(v->store, from, there.etag, 0, there.size, &sink);
         if (rc == 0)
-            rc = upload_stage(v->store, to, &h, exclusive, &stage, a, &put);
+            rc = upload_stage(v->store, to, &h, false, &stage, a, &put);
         stage_close(&stage);
     }
     arena_free(a);
@@ -80,15 +80,14 @@ static int confirm(struct vfs *v, struct store_name from, const struct store_rep
     return source.large || strcmp(source.etag, copy->etag) == 0 ? 0 : -EBUSY;
 }
 
-static int copy_object(struct vfs *v, struct store_name from, struct store_name to, const char *etag,
-                       bool exclusive)
+static int copy_object(struct vfs *v, struct store_name from, struct store_name to, const char *etag)
 {
     struct arena *a = arena_new();
     struct store_reply copy = {0};
-    int rc = v->store->copy(v->store, from, to, exclusive, a, &copy);
+    int rc = v->store->copy(v->store, from, to, a, &copy);
 
     if (rc == -EOPNOTSUPP)
-        rc = copy_through(v, from, to, false);
+        rc = copy_through(v, from, to);
     else if (rc == 0 && (!etag[0] || strcmp(etag, copy.etag) != 0))
         rc = confirm(v, from, &copy, a);
     arena_free(a);
@@ -138,7 +137,7 @@ static void copy_one(void *arg, size_t i)
     if (to.object.n > m->v->store->limits.max_object_name)
         note_error(m, -ENAMETOOLONG);
     else if (to.object.n)
-        note_error(m, copy_object(m->v, old_name(m, i), to, m->objects.v[i].hash, false));
+        note_error(m, copy_object(m->v, old_name(m, i), to, m->objects.v[i].hash));
     free((char *)to.object.p);
 }
 
@@ -211,14 +210,28 @@ static int move_directory(struct vfs *v, const struct inode_path *from, const st
     return rc == -ENOENT ? 0 : rc;
 }
 
+/* The listing may be some seconds old. */
+static int check_absent_now(struct vfs *v, struct store_name name)
+{
+    struct arena *a = arena_new();
+    struct store_reply reply;
+    int rc = v->store->head(v->store, name, a, &reply);
+
+    arena_free(a);
+    return rc == 0 ? -EEXIST : rc == -ENOENT ? 0 : rc;
+}
+
 static int move_file(struct vfs *v, const struct inode_path *from, const struct inode_path *to,
                      const struct attr *at, bool exclusive)
 {
-    int rc = copy_object(v, from->name, to->name, at->etag, exclusive);
+    int rc = exclusive ? check_absent_now(v, to->name) : 0;
 
     if (rc == 0)
-        rc = v->store->remove(v->store, from->name);
-    return rc == -ENOENT && at->etag[0] ? 0 : rc;
+        rc = copy_object(v, from->name, to->name, at->etag);
+    if (rc < 0)
+        return rc;
+    rc = v->store->remove(v->store, from->name);
+    return rc == -ENOENT ? 0 : rc;
 }
 
 /* --- the rename ------------------------------------------------------------------------------------------------------------ */
