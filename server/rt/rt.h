@@ -13,7 +13,8 @@
  *   - Nothing else may block: what can wait for a disk, a lock file, SQLite or DNS goes through rt_offload().
  *   - Deadlines are absolute: milliseconds of clock_monotonic_ms(), RT_FOREVER for none. A deadline that has
  *     passed gives -ETIMEDOUT once the call would have to wait.
- *   - rt_cancel() makes the waiting calls of a task, current and later, return -ECANCELED.
+ *   - rt_cancel() makes the waiting calls of a task, current and later, return -ECANCELED; later ones also if they
+ *     would not have to wait. Calls that return nothing, rt_offload() and rt_close() go on as ever.
  *
  * Knows nothing of HTTP. Uses common/.
  */
@@ -81,6 +82,7 @@ ssize_t rt_read(int fd, void *p, size_t n, int64_t deadline);          /* > 0, 0
 int rt_write_all(int fd, const void *p, size_t n, int64_t deadline);   /* 0 or -errno; EPIPE as error */
 int rt_writev_all(int fd, struct iovec *iov, int n, int64_t deadline); /* changes iov; more: MSG_MORE */
 int rt_send_more(int fd, struct iovec *iov, int n, int64_t deadline);  /* as writev_all, more will follow */
+/* -ENODATA if the file ends before that. */
 int rt_sendfile_all(int out_fd, int in_fd, off_t offset, size_t n, int64_t deadline);
 int rt_wait_readable(int fd, int64_t deadline); /* 0 or -errno */
 /* The same for a long idle wait: gives unused stack pages back to the kernel first. */
@@ -91,7 +93,9 @@ bool rt_readable_now(int fd);
 /* [waits] A connected, attached socket with TCP_NODELAY, or -errno. */
 int rt_connect(const struct sockaddr *addr, socklen_t addr_len, int64_t deadline);
 /* [waits] An accepted, attached, close-on-exec socket. Several loops may accept from one listening descriptor
- * (each attaches it); a connection stays on the loop that accepted it. */
+ * (each attaches it, one task a loop accepts); a connection stays on the loop that accepted it, and the loops get
+ * about as many each. -ECANCELED too once any of them has closed it. After -EMFILE and the like the connection is
+ * still there: sleep before the next call. */
 int rt_accept(int listen_fd, struct sockaddr_storage *ret_addr, socklen_t *ret_len, int64_t deadline);
 
 /* --- synchronisation: between any tasks, on any loops ------------------------------------------------------ */

@@ -4,6 +4,11 @@
  */
 #include "rt_test.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
 static atomic_int counter;
 
 static void count(void *arg)
@@ -483,6 +488,31 @@ static void test_cancel(void **state)
     run(1, cancel_uncancellable);
 }
 
+/* --- stacks ----------------------------------------------------------------------------------------------- */
+
+static void overflow(void *arg)
+{
+    recurse(NULL, 100000);
+}
+
+/* Too deep a recursion ends the process at the guard page, before it damages anything. */
+static void test_guard(void **state)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, STDERR_FILENO);
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+        run(1, overflow);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGABRT
+                                    : WEXITSTATUS(status) != 0);
+}
+
 /* --- the watchdog ----------------------------------------------------------------------------------------- */
 
 static void stall(void *arg)
@@ -550,7 +580,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tasks),  cmocka_unit_test(test_run_twice), cmocka_unit_test(test_time),
-        cmocka_unit_test(test_cancel), cmocka_unit_test(test_watchdog),
+        cmocka_unit_test(test_cancel), cmocka_unit_test(test_watchdog),  cmocka_unit_test(test_guard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
