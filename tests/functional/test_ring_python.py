@@ -297,6 +297,41 @@ class TestBuilders(RingCase):
             off = sum(abs(d['parts'] - w['parts_wanted']) for d, w in zip(ours._iter_devs(), python._iter_devs()))
             self.assertLessEqual(off, 2 + len(python.devs))
 
+    def test_no_worse_than_python(self):
+        """Over many clusters: closer to the plan, better dispersed, fewer moves than upstream's rebalance."""
+        rnd = random.Random(3)
+        python, ours = [0, 0, 0], [0, 0, 0]
+
+        def measure(total, b, moved):
+            total[0] += sum(abs(d['parts_wanted']) for d in b._iter_devs())
+            total[1] += b.dispersion
+            total[2] += moved
+
+        for _ in range(20):
+            replicas = rnd.choice([1, 2, 3, 3, 3, 4])
+            self.martlet('o.builder', 'create', 7, replicas, 1)
+            args = []
+            for i in range(rnd.randrange(6, 20)):
+                args += ['r%dz%d-10.0.0.%d:6200/sd%d' % (rnd.randrange(2), rnd.randrange(3), rnd.randrange(1, 9), i),
+                         rnd.randrange(1, 200)]
+            self.martlet('o.builder', 'add', *args)
+            self.martlet('o.builder', 'set_overload', rnd.choice([0, 0.05, 0.5, 1]))
+            b = RingBuilder.load(self.path('o.builder'))
+            measure(python, b, b.rebalance(seed='1')[0])
+            self.rebalance(MARTLET, 'o.builder', '1')
+            measure(ours, RingBuilder.load(self.path('o.builder')), 128 * replicas)
+            b.set_dev_weight(0, 300)
+            b.remove_dev(1)
+            b.pretend_min_part_hours_passed()
+            measure(python, b, b.rebalance(seed='2')[0])
+            self.martlet('o.builder', 'set_weight', 'd0', 300)
+            self.martlet('o.builder', 'remove', 'd1')
+            self.martlet('o.builder', 'pretend_min_part_hours_passed')
+            moved = int(self.rebalance(MARTLET, 'o.builder', '2').split()[1])
+            measure(ours, RingBuilder.load(self.path('o.builder')), moved)
+        for mine, theirs in zip(ours, python):
+            self.assertLessEqual(mine, theirs)
+
     def test_write_builder(self):
         self.make(UPSTREAM)
         os.rename(self.path('o.builder'), self.path('lost.builder'))
@@ -377,6 +412,19 @@ class TestOutput(RingCase):
         self.martlet('x.builder', 'rebalance', '1')
         self.assertIn('No partitions could be reassigned.', self.martlet('x.builder', 'rebalance', '1', status=1))
         self.martlet('x.builder', 'rebalance', '--format-version', '2', status=2)
+
+    def test_nodes_says_what_is_wrong(self):
+        def complaint(*args):
+            p = subprocess.run([MARTLET] + list(args), cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            self.assertEqual((p.returncode, p.stdout), (2, b''))
+            return p.stderr.decode()
+        self.assertIn('object.ring.gz: No such file', complaint('object.ring.gz', 'nodes', 'a', '--swift-dir', '.'))
+        self.assertIn('nowhere/swift.conf', complaint('object.ring.gz', 'nodes', 'a', '--swift-dir', 'nowhere'))
+        with open(self.path('swift.conf'), 'w') as f:
+            f.write('[swift-hash]\n')
+        self.assertIn('swift_hash_path_suffix', complaint('object.ring.gz', 'nodes', 'a', '--swift-dir', '.'))
+        for args in ([], ['a', 'b', 'c', 'd'], ['a', '', 'o'], ['--swift-dir'], ['--nonsense', 'a']):
+            self.assertIn('usage: ', complaint('object.ring.gz', 'nodes', *args))
 
     def test_full_disk(self):
         """No room for the new builder: files stay as they were."""
