@@ -24,6 +24,8 @@
 #define LINGER_MS      30000
 #define LINGER_IDLE_MS 5000
 
+static const char idle_label[] = "http connection";
+
 /* --- set up ------------------------------------------------------------------------------------------------ */
 
 static void address_text(const struct sockaddr_storage *addr, char ip[INET6_ADDRSTRLEN], int *ret_port)
@@ -139,6 +141,7 @@ try_head(struct http_conn *c, size_t seen, struct http_request *req, struct http
     http_input_take_head(&c->in, &head, c->arena, &req->headers);
     req->method = head.method;
     req->target = head.target;
+    ((char *)(uintptr_t)head.target.p)[head.target.n] = '\0'; /* in our copy: the blank before the version */
     req->minor_version = head.minor_version;
     return HTTP_PARSE_OK;
 }
@@ -272,6 +275,7 @@ static void linger(struct http_conn *c)
 static void finish(struct http_conn *c)
 {
     bool unread = http_input_buffered(&c->in) > 0 || !c->decoder.ended || rt_readable_now(c->fd);
+    rt_label(idle_label); /* the one before lies in the arena */
     release_memory(c);
     if (unread)
         linger(c);
@@ -371,27 +375,29 @@ static bool serve_one(struct http_conn *c)
         return false;
     }
     http_response_init(&rsp, c->arena);
+    rt_label(req.method.p); /* the watchdog and debuggers see "GET /v1/..." */
     http_app_call(c->config->app, &req, &rsp);
-    return answer(c, &req, &framing, &rsp);
+    bool more = answer(c, &req, &framing, &rsp);
+    rt_label(idle_label);
+    return more;
 }
 
 /* --- between requests -------------------------------------------------------------------------------------- */
 
-/* What has arrived by now, without waiting. */
-static ssize_t fill_now(struct http_conn *c)
+static ssize_t fill(struct http_conn *c, int64_t deadline)
 {
-    return http_input_fill(&c->in, c->config->max_head, 0);
+    return http_input_fill(&c->in, c->config->max_head, deadline);
 }
 
 static ssize_t wait_first_bytes(struct http_conn *c)
 {
-    int64_t keep = c->config->keepalive_timeout_ms, warm = keep < WARM_MS ? keep : WARM_MS;
-    ssize_t got = http_input_fill(&c->in, c->config->max_head, rt_deadline(warm));
-    if (got != -ETIMEDOUT || keep <= warm)
+    int64_t end = rt_deadline(c->config->keepalive_timeout_ms), warm = rt_deadline(WARM_MS);
+    ssize_t got = fill(c, warm < end ? warm : end);
+    if (got != -ETIMEDOUT || warm >= end)
         return got;
     release_memory(c);
-    int r = rt_wait_readable_idle(c->fd, rt_deadline(keep - warm));
-    return r < 0 ? r : fill_now(c);
+    int r = rt_wait_readable_idle(c->fd, end);
+    return r < 0 ? r : fill(c, end);
 }
 
 /* Until the first bytes of a request are in the buffer. False: the connection has ended or was idle for too long. */
@@ -401,7 +407,7 @@ static bool await_request(struct http_conn *c)
     if (http_input_buffered(&c->in) > 0)
         return true;
     atomic_store(&c->state, HTTP_CONN_IDLE);
-    ssize_t got = stopping(c) ? fill_now(c) : wait_first_bytes(c);
+    ssize_t got = stopping(c) ? fill(c, 0) : wait_first_bytes(c);
     if (!atomic_compare_exchange_strong(&c->state, &idle, HTTP_CONN_BUSY) || stopping(c))
         c->last = true;
     return got > 0;
@@ -410,6 +416,7 @@ static bool await_request(struct http_conn *c)
 void http_conn_serve(struct http_conn *c)
 {
     bool more = true;
+    rt_label(idle_label);
     while (more && await_request(c)) {
         if (!c->arena)
             c->arena = arena_new();

@@ -129,8 +129,8 @@ static int chunk_line(struct http_decoder *d)
 {
     struct http_input *in = d->in;
     size_t bytes;
-    enum http_parse_result r =
-        http_parse_chunk_line(in->p + in->from, http_input_buffered(in), &d->left, &bytes);
+    struct str line = http_input_view(in);
+    enum http_parse_result r = http_parse_chunk_line(line.p, line.n, &d->left, &bytes);
     if (r == HTTP_PARSE_INCOMPLETE)
         return fill_line(in);
     if (r != HTTP_PARSE_OK)

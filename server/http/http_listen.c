@@ -105,7 +105,6 @@ static void connection_task(void *arg)
 {
     struct member *m = arg;
     struct http_server *s = m->server;
-    rt_label("http connection");
     http_conn_serve(&m->conn);
     rt_lock(&s->mutex);
     list_remove(s, m);

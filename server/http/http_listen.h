@@ -4,7 +4,8 @@
  * binary.
  *
  * The connection behind it (http_conn.c) is strict HTTP/1.1: Content-Length together with Transfer-Encoding, two
- * lengths that differ, a bad chunk, obs-fold, a blank before the colon, bare LF or CR, NUL: 400 and close.
+ * lengths that differ, a bad chunk, obs-fold, a blank before the colon, bare LF or CR, NUL, HTTP/1.1
+ * without exactly one Host: 400 and close. Malformed requests are answered as nginx does where Swift says nothing.
  * Answers carry Date, and Content-Length or chunked by what the body knows.
  */
 #ifndef HTTP_HTTP_LISTEN_H
@@ -24,7 +25,7 @@ struct http_server_options {
     int64_t keepalive_timeout_ms; /* idle between requests; 0: 75 s */
     size_t max_request_line;      /* 0: 8192 */
     size_t max_header_line;       /* 0: 8192 */
-    size_t max_headers;           /* fields; 0: 201 */
+    size_t max_headers;           /* fields, at most 512; 0: 201 */
     size_t max_head;              /* all of the head; 0: 256 KiB */
     const char *server_name;      /* Server field; NULL: none */
     struct http_app *app;
@@ -36,7 +37,9 @@ int http_server_start(const struct http_server_options *options, struct http_ser
 int http_server_port(const struct http_server *s);
 int http_server_fd(const struct http_server *s);
 /* [waits] Stops accepting, lets requests in flight end (idle connections close at once; the others get
- * "Connection: close"), at most grace_ms, then cuts the rest. The number cut. */
+ * "Connection: close"), at most grace_ms, then cuts the rest. The number cut. Handlers notice a cut when they next
+ * read or write; stop waits a second more for them. Where http_server_connections() is not 0 then, the app is still in
+ * use. */
 unsigned http_server_stop(struct http_server *s, int64_t grace_ms);
 void http_server_free(struct http_server *s);
 unsigned http_server_connections(const struct http_server *s);

@@ -196,6 +196,32 @@ static void handle_ranges(struct test_app *t, struct http_request *req, struct h
         rsp->body = open_big(arg, 0, (uint64_t)BIG_SIZE - 1, &err);
 }
 
+/* What is sent back while it comes in, after a first line, as SSYNC does. */
+struct duplex_body {
+    struct http_body body;
+    struct http_body *in;
+    bool begun;
+};
+
+static ssize_t duplex_read(struct http_body *b, void *p, size_t n)
+{
+    struct duplex_body *d = (struct duplex_body *)b;
+    if (d->begun)
+        return http_body_read(d->in, p, n);
+    d->begun = true;
+    memcpy(p, "\r\n", 2);
+    return 2;
+}
+
+static void handle_duplex(struct http_request *req, struct http_response *rsp)
+{
+    static const struct http_body_ops ops = {.read = duplex_read};
+    struct duplex_body *d = arena_alloc(req->arena, sizeof *d);
+    *d = (struct duplex_body){{&ops, -1}, req->body, false};
+    rsp->status = 200;
+    rsp->body = &d->body;
+}
+
 static void handle_about(struct http_request *req, struct http_response *rsp)
 {
     struct str text =
@@ -264,6 +290,8 @@ static void test_app_handle(struct http_app *self, struct http_request *req, str
         make_body(t, rsp, -1, 25, 10, 0);
     } else if (str_eq(path, STR("/big"))) {
         handle_ranges(t, req, rsp);
+    } else if (str_eq(path, STR("/duplex"))) {
+        handle_duplex(req, rsp);
     } else if (str_eq(path, STR("/two-phase"))) {
         handle_two_phase(req, rsp);
     } else if (str_starts(path, STR("/about")) || str_eq(path, STR("*"))) {

@@ -572,6 +572,32 @@ static void test_two_phases(void **state)
     run(two_phases);
 }
 
+/* Both bodies under way at the same time; the connection goes on afterwards. */
+static void duplex(struct arena *a)
+{
+    struct buf out;
+    buf_init(&out, 1 << 20);
+    int fd = raw_connect();
+    for (int i = 0; i < 2; i++) {
+        buf_reset(&out);
+        raw_send(fd, STR("SSYNC /duplex HTTP/1.1\r\n" HOST CODE "\r\n"));
+        CHECK_INT(raw_receive(fd, &out, "\r\n\r\n2\r\n\r\n\r\n"), 0);
+        raw_send(fd, STR("5\r\nfirst\r\n"));
+        CHECK_INT(raw_receive(fd, &out, "5\r\nfirst\r\n"), 0);
+        raw_send(fd, STR("6\r\nsecond\r\n"));
+        CHECK_INT(raw_receive(fd, &out, "6\r\nsecond\r\n"), 0);
+        raw_send(fd, STR("0\r\n\r\n"));
+        CHECK_INT(raw_receive(fd, &out, "\r\n0\r\n\r\n"), 0);
+    }
+    rt_close(fd);
+    buf_release(&out);
+}
+
+static void test_duplex(void **state)
+{
+    run(duplex);
+}
+
 /* --- timeouts ---------------------------------------------------------------------------------------------- */
 
 static void timeouts(struct arena *a)
@@ -916,18 +942,31 @@ static void test_bad_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_simple_answers),    cmocka_unit_test(test_server_name),
-        cmocka_unit_test(test_what_handlers_see), cmocka_unit_test(test_no_splitting),
-        cmocka_unit_test(test_keep_alive),        cmocka_unit_test(test_pipelining),
-        cmocka_unit_test(test_byte_by_byte),      cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_head_too_large),    cmocka_unit_test(test_bodies_out),
-        cmocka_unit_test(test_failing_bodies),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_bodies_in),         cmocka_unit_test(test_unread_bodies),
-        cmocka_unit_test(test_expectations),      cmocka_unit_test(test_two_phases),
-        cmocka_unit_test(test_timeouts),          cmocka_unit_test(test_idle_for_long),
-        cmocka_unit_test(test_slow_reader),       cmocka_unit_test(test_most_connections),
-        cmocka_unit_test(test_graceful_stop),     cmocka_unit_test(test_stop_cuts),
-        cmocka_unit_test(test_stop_under_load),   cmocka_unit_test(test_hand_over),
+        cmocka_unit_test(test_simple_answers),
+        cmocka_unit_test(test_server_name),
+        cmocka_unit_test(test_what_handlers_see),
+        cmocka_unit_test(test_no_splitting),
+        cmocka_unit_test(test_keep_alive),
+        cmocka_unit_test(test_pipelining),
+        cmocka_unit_test(test_byte_by_byte),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_head_too_large),
+        cmocka_unit_test(test_bodies_out),
+        cmocka_unit_test(test_failing_bodies),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_bodies_in),
+        cmocka_unit_test(test_unread_bodies),
+        cmocka_unit_test(test_expectations),
+        cmocka_unit_test(test_two_phases),
+        cmocka_unit_test(test_duplex),
+        cmocka_unit_test(test_timeouts),
+        cmocka_unit_test(test_idle_for_long),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_most_connections),
+        cmocka_unit_test(test_graceful_stop),
+        cmocka_unit_test(test_stop_cuts),
+        cmocka_unit_test(test_stop_under_load),
+        cmocka_unit_test(test_hand_over),
         cmocka_unit_test(test_bad_addresses),
     };
     test_app_init(&test_app);
