@@ -23,8 +23,9 @@ static void check_choice(const struct ondisk_file *files, size_t n, const struct
     /* a reader with preferences may pick what an isolated .durable file dooms; who cleans up has none */
     check(!c->data || c->data->fate == ONDISK_NEEDED || rules->has_preferences);
     check(!c->ts || (c->ts->kind == ONDISK_TS && !c->data));
-    check(!c->meta ||
-          (c->data && c->meta->kind == ONDISK_META && timestamp_cmp(c->meta->time, c->data->time) > 0));
+    check(!c->meta || (c->data && c->meta->kind == ONDISK_META));
+    /* fragments keep a .meta of their own time, replicated data does not */
+    check(!c->meta || timestamp_cmp(c->meta->time, c->data->time) >= (rules->frag_count == 0));
     check(!c->ctype || (c->data && timestamp_cmp(c->ctype->ctype, c->data->time) > 0));
     for (size_t i = 0; i < n; i++) {
         const struct ondisk_file *f = &files[i];
