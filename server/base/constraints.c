@@ -5,7 +5,7 @@
 #include "common/timestamp.h"
 #include "common/url.h"
 
-#define TEXT "text/plain; charset=UTF-8"
+#define TEXT "text/plain"
 
 #define LIMIT(name, fallback)                                                             \
     {                                                                                     \

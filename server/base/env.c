@@ -47,10 +47,10 @@ static void copy_field(struct http_request *to, const struct http_request *from,
         header_add_ref(&to->headers, name, value);
 }
 
-void env_subrequest_init(struct http_request *sub, const struct http_request *parent,
-                         const struct env_subrequest *what)
+struct http_request *env_subrequest(const struct http_request *parent, const struct env_subrequest *what)
 {
     struct arena *a = parent->arena;
+    struct http_request *sub = arena_alloc(a, sizeof(*sub));
     struct str target = url_quote(a, what->path, "/");
     if (what->query.n)
         target = arena_join(a, target, STR("?"), what->query, STR_END);
@@ -64,4 +64,5 @@ void env_subrequest_init(struct http_request *sub, const struct http_request *pa
     copy_field(sub, parent, STR("Referer"));
     header_add_ref(&sub->headers, STR("User-Agent"), what->agent.p ? what->agent : STR("Swift"));
     sub->env = child_env(parent, what);
+    return sub;
 }

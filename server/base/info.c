@@ -342,7 +342,6 @@ void info_keep(const struct http_request *req, struct str account, struct str co
 static struct info *ask(struct http_app *app, const struct http_request *req, struct str account,
                         struct str container, const char *source)
 {
-    struct http_request head;
     struct http_response rsp;
     struct arena *a = req->arena;
     struct env_subrequest what = {.method = STR("HEAD"), .source = source, .pre_authorised = true};
@@ -350,10 +349,10 @@ static struct info *ask(struct http_app *app, const struct http_request *req, st
                             : arena_join(a, STR("/v1/"), account, STR_END);
     if (!what.source)
         what.source = container.p ? "GET_CONTAINER_INFO" : "GET_ACCOUNT_INFO";
-    env_subrequest_init(&head, req, &what);
-    header_add_ref(&head.headers, STR("X-Backend-Allow-Reserved-Names"), STR("true"));
+    struct http_request *head = env_subrequest(req, &what);
+    header_add_ref(&head->headers, STR("X-Backend-Allow-Reserved-Names"), STR("true"));
     http_response_init(&rsp, a);
-    http_app_call(app, &head, &rsp);
+    http_app_call(app, head, &rsp);
     struct info *info = request_get(req, account, container);
     if (!info) {
         info_keep(req, account, container, &rsp, DEFAULT_TTL_S);

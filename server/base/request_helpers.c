@@ -5,7 +5,7 @@
 #include "base/error_page.h"
 #include "common/url.h"
 
-#define TEXT "text/plain; charset=UTF-8"
+#define TEXT "text/plain"
 
 /* --- the path --------------------------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
 
 #include "common/json.h"
 #include "common/url.h"
@@ -273,31 +272,6 @@ int acl_account_parse(struct arena *arena, struct str value, struct acl_account 
     int err = read_levels(arena, root, ret, ret_why);
     json_decref(root);
     return err;
-}
-
-struct str acl_account_format(struct arena *arena, struct str value)
-{
-    json_t *root = value.n ? load_object(value) : NULL;
-    char *text = NULL;
-    struct str out = STR_NONE;
-    if (root && json_object_size(root) > 0)
-        text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
-    if (text) {
-        /* Python writes \u escapes in lower case, jansson in upper. */
-        for (char *p = text; *p; p++) {
-            if (p[0] != '\\')
-                continue;
-            p++;
-            if (*p != 'u')
-                continue;
-            for (int i = 1; i <= 4 && p[i]; i++)
-                p[i] = p[i] >= 'A' && p[i] <= 'F' ? (char)(p[i] + 32) : p[i];
-        }
-        out = arena_str(arena, str_from(text));
-    }
-    free(text);
-    json_decref(root);
-    return out;
 }
 
 bool acl_account_grants(const struct acl_account *acl, enum acl_level level, struct str groups)

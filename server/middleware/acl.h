@@ -34,9 +34,6 @@ struct acl_account {
 /* Reads a stored or sent value; "" and "{}" are a list without entries. 0; -EINVAL with the reason as Swift words it
  * ("Key \"x\" not recognized") in *ret_why, in the arena. */
 int acl_account_parse(struct arena *arena, struct str value, struct acl_account *ret, struct str *ret_why);
-/* The same JSON as owners get to see it: keys sorted, no blanks, ASCII. STR_NONE where nothing is granted or the value is
- * no JSON object. */
-struct str acl_account_format(struct arena *arena, struct str value);
 /* The comma list `groups` (of a user) shares a group with that level. */
 bool acl_account_grants(const struct acl_account *acl, enum acl_level level, struct str groups);
 

@@ -94,12 +94,11 @@ static void get_source(struct copy *c, struct http_request *req, const struct ap
                        const struct source *s, struct http_response *ret)
 {
     struct arena *a = req->arena;
-    struct http_request *get = arena_alloc(a, sizeof(*get)); /* stages of the body refer to it */
     struct env_subrequest what = {.method = STR("GET"), .source = SOURCE};
     what.path = arena_join(a, STR("/"), path->version, STR("/"), s->account, STR("/"), s->container, STR("/"),
                            s->object, STR_END);
     what.query = source_query(req);
-    env_subrequest_init(get, req, &what);
+    struct http_request *get = env_subrequest(req, &what);
     for (size_t i = 0; i < req->headers.n; i++) {
         const struct header *h = &req->headers.v[i];
         if (!header_has(&get->headers, h->name) && !str_ieq(h->name, STR("Content-Length")) &&
@@ -248,6 +247,7 @@ static void handle_copy(struct copy *c, struct http_request *req, const struct a
     header_set(&req->headers, STR("X-Copy-From"), url_quote(a, from, "/"));
     header_remove(&req->headers, STR("Destination"));
     env_of(req)->orig_method = STR("COPY");
+    req->content_length = 0; /* a body of COPY means nothing */
     req->method = STR("PUT");
     req->path = arena_join(a, STR("/"), to.version, STR("/"), to.account, STR("/"), to.container, STR("/"),
                            to.object, STR_END);

@@ -667,8 +667,6 @@ static bool read_user(const char *option, const char *value, void *arg)
 static char *option_of(const struct app_filter *filter, const char *prefix, const char *name)
 {
     char *option = xasprintf("%s%s", prefix, name);
-    for (char *p = option; *p; p++) /* keys are in lower case */
-        *p = (char)tolower((unsigned char)*p);
     struct str value = str_trim(str_from(conf_get(filter->conf, filter->section, option)));
     free(option);
     return value.n ? str_dup(value) : NULL;

@@ -28,7 +28,22 @@ static bool check_name(struct proxy_request *p)
     return false;
 }
 
-/* A JSON object as owners see it: keys sorted, no blanks. STR_NONE where there is nothing to see. */
+/* Python writes \u00e4 where jansson writes \u00E4. */
+static void lower_escapes(char *text)
+{
+    for (char *p = text; *p; p++) {
+        if (p[0] != '\\')
+            continue;
+        p++;
+        if (*p != 'u')
+            continue;
+        for (int i = 1; i <= 4 && p[i]; i++)
+            if (p[i] >= 'A' && p[i] <= 'F')
+                p[i] = (char)(p[i] + 32);
+    }
+}
+
+/* A JSON object as owners see it: keys sorted, no blanks, ASCII. STR_NONE where there is nothing to see. */
 static struct str tidy_json(struct arena *arena, struct str value)
 {
     struct str out = STR_NONE;
@@ -36,8 +51,10 @@ static struct str tidy_json(struct arena *arena, struct str value)
     char *text = json_is_object(root) && json_object_size(root)
                      ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII)
                      : NULL;
-    if (text)
+    if (text) {
+        lower_escapes(text);
         out = arena_str(arena, str_from(text));
+    }
     free(text);
     json_decref(root);
     return out;

@@ -99,6 +99,7 @@ void proxy_options_verb(struct proxy_request *p)
     const struct container_info *info = proxy_container_info(p);
     if (origin_allowed(p, info, origin) &&
         is_allowed_method(allowed, header_get(&p->req->headers, STR("Access-Control-Request-Method")))) {
+        header_remove(&p->rsp->headers, STR("Content-Type"));
         allow_preflight(p, info, origin);
     } else {
         error_page(p->rsp, 401);

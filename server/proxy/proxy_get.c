@@ -400,6 +400,12 @@ static struct http_body *object_body(struct get *g, struct http_call *call, uint
 
 /* --- filling the answer ----------------------------------------------------------------------------------------------------------- */
 
+static bool wants_ranges(const struct proxy_request *p)
+{
+    return p->type == PROXY_OBJECT && str_eq(p->req->method, STR("GET")) &&
+           str_find(header_get_joined(&p->req->headers, STR("Range")), ',') >= 0;
+}
+
 static void fill_refusal(struct get *g)
 {
     struct http_response *rsp = g->p->rsp;
@@ -415,10 +421,10 @@ static void fill_refusal(struct get *g)
         return;
     }
     const struct refusal *r = &g->refusals[best];
-    if (r->body.n)
-        http_response_text(rsp, r->status, "text/html; charset=UTF-8", r->body);
+    if (wants_ranges(g->p) && r->status != 412)
+        error_page(rsp, r->status); /* servers were asked with HEAD */
     else
-        error_page(rsp, r->status);
+        http_response_text(rsp, r->status, "text/html; charset=UTF-8", r->body);
     if (r->headers)
         proxy_copy_answer(rsp, r->headers, false);
 }
@@ -527,12 +533,6 @@ static void fill_ranges(struct get *g)
     if (range_ignored(g, rsp) ||
         http_response_ranges(g->p->req, rsp, size, type, open_range, g) == HTTP_RANGE_NONE)
         rsp->body = size ? object_body(g, NULL, 0, size - 1) : NULL;
-}
-
-static bool wants_ranges(const struct proxy_request *p)
-{
-    return p->type == PROXY_OBJECT && str_eq(p->req->method, STR("GET")) &&
-           str_find(header_get_joined(&p->req->headers, STR("Range")), ',') >= 0;
 }
 
 /* --- entry ----------------------------------------------------------------------------------------------------------------------------- */

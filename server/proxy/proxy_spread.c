@@ -190,8 +190,6 @@ static void fill(const struct group *g, const struct proxy_spread *spread, int *
         return;
     }
     http_response_text(rsp, s->status, "text/html; charset=UTF-8", arena_str(rsp->arena, s->body));
-    if (s->status >= 400 && !s->body.n)
-        error_page(rsp, s->status);
     proxy_copy_answer(rsp, &s->headers, true);
 }
 
