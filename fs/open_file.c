@@ -218,7 +218,7 @@ static void after_write(struct open_file *f)
     pthread_mutex_lock(&f->lock);
     f->at.size = f->stage.size;
     f->at.mtime_ns = f->at.ctime_ns = clock_real_ns();
-    f->dirty = true;
+    f->dirty = f->used = true;
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -409,17 +409,17 @@ struct open_handle {
     struct read_ahead *ahead;
     char *small;
     size_t small_size;
-    char etag[STORE_ETAG_SIZE]; /* the version read so far */
-    bool used;
+    char etag[STORE_ETAG_SIZE]; /* the version opened */
     uint64_t next;
     unsigned run;
 };
 
-struct open_handle *open_handle_new(void)
+struct open_handle *open_handle_new(const char *etag)
 {
     struct open_handle *h = xcalloc(1, sizeof *h);
 
     pthread_mutex_init(&h->lock, NULL);
+    memcpy(h->etag, etag, strlen(etag) + 1);
     return h;
 }
 
@@ -441,14 +441,27 @@ void open_handle_free(struct open_handle *h)
     free(h);
 }
 
-bool open_handle_is_fresh(struct open_handle *h)
+void open_file_mark_used(struct open_file *f)
 {
-    bool fresh;
+    pthread_mutex_lock(&f->lock);
+    f->used = true;
+    pthread_mutex_unlock(&f->lock);
+}
 
+bool open_file_renew(struct open_file *f, struct open_handle *h, const struct attr *at)
+{
+    bool used;
+
+    pthread_mutex_lock(&f->lock);
+    used = f->used;
+    pthread_mutex_unlock(&f->lock);
+    if (used)
+        return false;
+    open_file_set_version(f, at);
     pthread_mutex_lock(&h->lock);
-    fresh = !h->used;
+    memcpy(h->etag, at->etag, sizeof h->etag);
     pthread_mutex_unlock(&h->lock);
-    return fresh;
+    return true;
 }
 
 struct memory {
@@ -547,18 +560,12 @@ static ssize_t read_large(struct open_handle *h, struct open_file *f, struct sto
     return rc == -ENODATA || rc == -EAGAIN ? read_range(f->env->store, name, at, p, n, offset) : rc;
 }
 
-/* A handle stays with the version it began with. */
 static int check_version(struct open_handle *h, const struct attr *at)
 {
-    int rc = 0;
+    int rc;
 
     pthread_mutex_lock(&h->lock);
-    if (strcmp(h->etag, at->etag) != 0) {
-        if (h->used)
-            rc = -ESTALE;
-        else
-            memcpy(h->etag, at->etag, sizeof h->etag);
-    }
+    rc = strcmp(h->etag, at->etag) == 0 ? 0 : -ESTALE;
     pthread_mutex_unlock(&h->lock);
     return rc;
 }
@@ -581,12 +588,7 @@ static ssize_t read_object(struct open_file *f, struct open_handle *h, struct st
                  : read_large(h, f, name, at, (char *)p + done, piece, offset + done);
         done += piece;
     }
-    if (rc < 0)
-        return rc;
-    pthread_mutex_lock(&h->lock);
-    h->used = true;
-    pthread_mutex_unlock(&h->lock);
-    return (ssize_t)n;
+    return rc < 0 ? rc : (ssize_t)n;
 }
 
 ssize_t open_file_read(struct open_file *f, struct open_handle *h, struct store_name name, void *p, size_t n,
@@ -594,6 +596,7 @@ ssize_t open_file_read(struct open_file *f, struct open_handle *h, struct store_
 {
     struct attr at;
     bool staged;
+    ssize_t rc;
 
     pthread_mutex_lock(&f->lock);
     staged = f->staged;
@@ -601,5 +604,8 @@ ssize_t open_file_read(struct open_file *f, struct open_handle *h, struct store_
     pthread_mutex_unlock(&f->lock);
     if (n == 0)
         return 0;
-    return staged ? read_stage(f, name, p, n, offset) : read_object(f, h, name, &at, p, n, offset);
+    rc = staged ? read_stage(f, name, p, n, offset) : read_object(f, h, name, &at, p, n, offset);
+    if (rc > 0)
+        open_file_mark_used(f);
+    return rc;
 }

@@ -41,6 +41,7 @@ struct open_file {
     bool dirty;      /* content */
     bool attr_dirty; /* attributes that the next upload takes along */
     bool kept;
+    bool used; /* somebody may have seen some of this version's content, be it from the kernel's cache */
     uint64_t in_order; /* bytes written one after the other from the start, the only writes so far */
     struct upload_stream *early;
     struct attr early_at; /* the attributes that `early` carries */
@@ -72,12 +73,15 @@ int open_file_keep(struct open_file *f, struct store_name name);
 void open_file_unkeep(struct open_file *f);
 
 struct open_handle;
-struct open_handle *open_handle_new(void);
+/* A handle sees one version of the object, that which the file was opened at. */
+struct open_handle *open_handle_new(const char *etag);
 void open_handle_free(struct open_handle *h);
 /* Less than n only at the end of the file. -ESTALE: the object was replaced since it was opened. */
 ssize_t open_file_read(struct open_file *f, struct open_handle *h, struct store_name name, void *p, size_t n,
                        uint64_t offset);
-/* Nothing was read through this handle yet, so it may go on with another version. */
-bool open_handle_is_fresh(struct open_handle *h);
+/* Content may have been seen; from now on another version is another file. */
+void open_file_mark_used(struct open_file *f);
+/* Nothing was, so file and handle may go on with another version of the object. */
+bool open_file_renew(struct open_file *f, struct open_handle *h, const struct attr *at);
 
 #endif

@@ -108,10 +108,12 @@ static int sync_handle(struct vfs *v, struct vfs_handle *h)
 static struct vfs_handle *new_handle(struct vfs *v, struct inode *inode, struct open_file *f, int flags)
 {
     struct vfs_handle *h = xcalloc(1, sizeof *h);
+    struct attr at;
 
+    open_file_attr(f, &at);
     h->inode = inode_get(v->inodes, inode->ino);
     h->file = f;
-    h->reader = open_handle_new();
+    h->reader = open_handle_new(at.etag);
     h->append = flags & O_APPEND;
     pthread_mutex_lock(&v->misc_lock);
     h->next = v->handles;
@@ -161,6 +163,8 @@ static int open_pinned(struct vfs *v, struct inode *inode, const struct inode_pa
     f = vfs_file_take(v, inode, &at, true, false);
     open_file_set_version(f, &at);
     *ret_keep_cache = cache_is_right(v, inode, &at);
+    if (*ret_keep_cache)
+        open_file_mark_used(f);
     if (flags & O_TRUNC)
         rc = open_file_truncate(f, path->name, 0);
     *ret = new_handle(v, inode, f, flags);
@@ -328,16 +332,16 @@ static void unpin_name(struct vfs *v, struct vfs_handle *h, struct inode_path *p
     inode_unpin(v->inodes, h->inode);
 }
 
-/* The object was replaced before this handle read any of it: then the new one is what it opened. */
+/* The object was replaced; if nobody has seen any of the old one, the new one is what was opened. */
 static ssize_t read_new_version(struct vfs *v, struct vfs_handle *h, const struct inode_path *path, void *p,
                                 size_t n, uint64_t offset)
 {
     struct attr at;
     int rc = vfs_fetch_attr(v, path, false, false, &at);
 
-    if (rc < 0 || attr_is_dir(&at))
+    if (rc < 0 || attr_is_dir(&at) || !open_file_renew(h->file, h->reader, &at))
         return -ESTALE;
-    open_file_set_version(h->file, &at);
+    remember_version(v, h->inode, &at);
     return open_file_read(h->file, h->reader, path->name, p, n, offset);
 }
 
@@ -348,11 +352,8 @@ ssize_t vfs_read(struct vfs *v, struct vfs_handle *h, void *p, size_t n, uint64_
     bool named = pin_name(v, h, &path, &name);
     ssize_t rc = open_file_read(h->file, h->reader, name, p, n, offset);
 
-    if (named && (rc == -ESTALE || rc == -ENOENT)) {
-        rc = open_handle_is_fresh(h->reader) ? read_new_version(v, h, &path, p, n, offset) : -ESTALE;
-        if (rc == -ESTALE)
-            fs_cache_drop_attr(v->cache, path.key);
-    }
+    if (named && (rc == -ESTALE || rc == -ENOENT))
+        rc = read_new_version(v, h, &path, p, n, offset);
     if (named)
         unpin_name(v, h, &path);
     return rc;
@@ -396,9 +397,7 @@ static void release_dirty(struct vfs *v, struct vfs_handle *h)
     if (rc < 0) {
         log_error("%.*s: closed without having been uploaded (%s): what was written since is lost",
                   STR_ARG(path.key), strerrordesc_np(-rc));
-        vfs_remember(v, &path, NULL);
-        if (open_file_exists(h->file))
-            fs_cache_drop_tree(v->cache, vfs_parent_key(path.key));
+        fs_cache_drop_tree(v->cache, vfs_parent_key(path.key)); /* whatever is there now */
     }
     unpin_name(v, h, &path);
 }
