@@ -203,6 +203,8 @@ class FullDevice(unittest.TestCase):
                 path = os.path.join(c.dir, 'srv', d)
                 subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=1m', 'martlet-test', path], check=True)
                 mounts.append(path)
+                with open(os.path.join(path, 'filler'), 'wb') as f:
+                    f.write(b'x' * 900000)
             c.start()
             self.assertEqual(c.request('PUT', '/c').status, 201)
             body = random.Random(SEED).randbytes(300000)
@@ -215,6 +217,7 @@ class FullDevice(unittest.TestCase):
             self.assertEqual(len(files), 40)
             for paths in files.values():
                 self.assertEqual(len(paths), 3, paths)
+                self.assertFalse([p for p in paths if '/srv/node1/' in p])
                 for p in paths:
                     self.assertEqual(os.path.getsize(p), len(body), p)
             self.assertIn(' 507 ', c.log('node1'))

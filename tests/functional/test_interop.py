@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's Python Swift reads what Martlet wrote: rings, objects, databases; and the other way round."""
+"""Debian's own tools read what a Martlet cluster wrote. (test_*_python.py compare module by module.)"""
 import glob
 import os
-import re
 import subprocess
 import unittest
 
-from cluster import BIN, TOP, VARIANT, Cluster
-
-HERE = os.path.join(TOP, 'tests', 'functional')
+from cluster import TOP, Cluster
 
 
 class Info(unittest.TestCase):
@@ -52,7 +49,8 @@ class Info(unittest.TestCase):
             self.assertIn('Path: /AUTH_test/c/caf\u00e9', out)
             self.assertIn('ETag: 8d777f385d3dfec8815d20f7496026dc (valid)', out)
             self.assertIn('Content-Length: 4 (valid)', out)
-            self.assertIn('X-Object-Meta-Word: na\u00efve', out)
+            # a field's bytes are latin-1 to Python's servers, which store that as UTF-8
+            self.assertIn('X-Object-Meta-Word: na\u00c3\u00afve', out)
         tombs = list(self.cluster.object_files('.ts').values())
         self.assertEqual([len(f) for f in tombs], [3])
 
@@ -71,21 +69,6 @@ class Info(unittest.TestCase):
             self.assertIn('Container Count: 1', out)
             self.assertRegex(out, r"Color")
 
-
-class Scripts(unittest.TestCase):
-    """Comparisons with Python Swift that are programs of their own."""
-
-    def run_script(self, name):
-        path = os.path.join(HERE, name)
-        argv = ['/usr/bin/python3', path] if name.endswith('.py') else [path]
-        p = subprocess.run(argv, env=dict(os.environ, BIN=BIN, VARIANT=VARIANT), stdout=subprocess.PIPE,
-                           stderr=subprocess.STDOUT, text=True, timeout=600)
-        self.assertEqual(p.returncode, 0, p.stdout[-6000:])
-
-
-for _path in sorted(glob.glob(os.path.join(HERE, '*_python.*'))):
-    _name = os.path.basename(_path)
-    setattr(Scripts, 'test_' + re.sub(r'\W', '_', _name), lambda self, n=_name: self.run_script(n))
 
 if __name__ == '__main__':
     unittest.main()
