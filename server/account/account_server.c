@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "account/account_broker.h"
+#include "account/account_replicator.h"
 #include "common/alloc.h"
 #include "db/db_server.h"
 
@@ -300,9 +301,19 @@ static void handle_get(struct backend_server *s, struct http_request *req, struc
     db_job_run(&r.job, get_account);
 }
 
+static void handle_replicate(struct backend_server *s, struct http_request *req, struct http_response *rsp)
+{
+    db_replicate_handle(s, req, rsp, &account_replica_ops);
+}
+
 static const struct backend_method methods[] = {
-    {"PUT", handle_put, false},   {"POST", handle_post, false}, {"DELETE", handle_delete, false},
-    {"HEAD", handle_head, false}, {"GET", handle_get, false},   {0},
+    {"PUT", handle_put, false},
+    {"POST", handle_post, false},
+    {"DELETE", handle_delete, false},
+    {"HEAD", handle_head, false},
+    {"GET", handle_get, false},
+    {"REPLICATE", handle_replicate, true},
+    {0},
 };
 
 static void account_server_free(struct http_app *app)

@@ -9,6 +9,7 @@
 #include "common/url.h"
 #include "container/account_update.h"
 #include "container/container_broker.h"
+#include "container/container_replicator.h"
 #include "container/container_update.h"
 #include "container/sync_to.h"
 #include "db/db_server.h"
@@ -581,6 +582,11 @@ static void handle_update(struct backend_server *s, struct http_request *req, st
     buf_release(&body);
 }
 
+static void handle_replicate(struct backend_server *s, struct http_request *req, struct http_response *rsp)
+{
+    db_replicate_handle(s, req, rsp, &container_replica_ops);
+}
+
 static const struct backend_method methods[] = {
     {"PUT", handle_put, false},
     {"POST", handle_post, false},
@@ -588,6 +594,7 @@ static const struct backend_method methods[] = {
     {"HEAD", handle_head, false},
     {"GET", handle_get, false},
     {"UPDATE", handle_update, false},
+    {"REPLICATE", handle_replicate, true},
     {0},
 };
 

@@ -5,6 +5,8 @@
 #ifndef CONTAINER_CONTAINER_UPDATE_H
 #define CONTAINER_CONTAINER_UPDATE_H
 
+#include <jansson.h>
+
 #include "container/container_broker.h"
 
 #define CONTAINER_UPDATE_MAX_BYTES (64u << 20)
@@ -13,5 +15,8 @@
  * meta_timestamp, ROWID. 0, or -EINVAL with the text of a 400. */
 int container_update_parse(struct arena *a, struct str json, struct object_row **ret, size_t *ret_n,
                            struct buf *error);
+
+/* The same from a parsed list; -EINVAL: not such a list. */
+int container_update_rows(struct arena *a, const json_t *list, struct object_row **ret, size_t *ret_n);
 
 #endif

@@ -72,17 +72,28 @@ int db_broker_init_file(struct db_broker *b, struct db_cache *cache, const struc
     return 0;
 }
 
-void db_broker_init_retiring(struct db_broker *b, const struct db_broker *of)
+static void init_like(struct db_broker *b, const struct db_broker *of, const char *base, const char *path)
 {
     *b = *of;
-    b->entry = db_cache_entry(b->cache, b->base);
+    b->base = base;
+    b->entry = db_cache_entry(b->cache, base);
     b->handle = NULL;
     b->in_transaction = false;
     b->damaged = false;
     b->error[0] = '\0';
-    b->path = of->retiring;
+    b->path = path;
     b->retiring = NULL;
     b->skip_pending = true;
+}
+
+void db_broker_init_retiring(struct db_broker *b, const struct db_broker *of)
+{
+    init_like(b, of, of->base, of->retiring);
+}
+
+void db_broker_init_at(struct db_broker *b, const struct db_broker *like, const char *path)
+{
+    init_like(b, like, path, path);
 }
 
 /* "<hash>.db" or "<hash>_<epoch>.db". */
@@ -158,6 +169,16 @@ void db_broker_release(struct db_broker *b)
     if (b->damaged && same_file)
         db_broker_quarantine(b, b->error);
     b->damaged = false;
+    db_cache_entry_put(b->cache, b->entry);
+    b->entry = NULL;
+}
+
+void db_broker_drop(struct db_broker *b)
+{
+    if (b->in_transaction)
+        db_end(b, -ECANCELED);
+    db_cache_return(b->cache, b->handle, false);
+    b->handle = NULL;
     db_cache_entry_put(b->cache, b->entry);
     b->entry = NULL;
 }

@@ -77,6 +77,10 @@ int db_broker_init_file(struct db_broker *b, struct db_cache *cache, const struc
                         struct arena *arena, const char *file);
 /* A second broker on the retiring file; release both. */
 void db_broker_init_retiring(struct db_broker *b, const struct db_broker *of);
+/* A broker on a file elsewhere on the device (<device>/tmp), of the same kind. End it with db_broker_drop(). */
+void db_broker_init_at(struct db_broker *b, const struct db_broker *like, const char *path);
+/* As release, but keeps no connection and never quarantines: the file moves. */
+void db_broker_drop(struct db_broker *b);
 /* Rolls an open transaction back, gives the connection back, puts a damaged database into quarantine. */
 void db_broker_release(struct db_broker *b);
 const char *db_broker_error(const struct db_broker *b); /* "" if SQLite had nothing to say */
@@ -135,6 +139,7 @@ int db_merge_timestamps(struct db_broker *b, struct str created_at, struct str p
 /* Empties the metadata and marks the database deleted at this time, if newer. */
 int db_delete(struct db_broker *b, struct str timestamp);
 
+int db_metadata_text(struct db_broker *b, struct str *ret); /* the column as it is */
 int db_metadata_read(struct db_broker *b, struct db_metadata *ret);
 /* Merges. With limits the result is checked first: -E2BIG with the text of a 400 in error. */
 int db_metadata_update(struct db_broker *b, const struct db_metadata *updates,
@@ -146,5 +151,8 @@ int db_max_row(struct db_broker *b, const char *table, int64_t *ret);           
 int db_get_sync(struct db_broker *b, bool incoming, struct str remote_id, int64_t *ret); /* -1: unknown */
 /* max(old, point). Inside a transaction. */
 int db_merge_sync(struct db_broker *b, bool incoming, struct str remote_id, int64_t point);
+
+/* Makes a copy of a peer's file our own: a new id, and all rows in it count as merged from that peer. */
+int db_new_identity(struct db_broker *b, struct str remote_id);
 
 #endif

@@ -82,10 +82,14 @@ static void run_job(void *arg)
         error_page(job->rsp, 507);
         return;
     }
+    struct str account = job->hash.p ? STR_NONE : job->path.account;
     struct str container = s->kind->epochs ? job->path.container : STR_NONE;
-    hash_path_hex(&s->backend.conf->hash, job->path.account, container, STR_NONE, hash);
+    if (job->hash.p)
+        memcpy(hash, arena_str(job->req->arena, job->hash).p, sizeof(hash));
+    else
+        hash_path_hex(&s->backend.conf->hash, account, container, STR_NONE, hash);
     db_broker_init(&job->broker, s->cache, s->kind, job->req->arena, job->dev->path, job->path.partition,
-                   hash, job->path.account, container);
+                   hash, account, container);
     if (job->is_read) {
         job->broker.lock_timeout_ms = DB_LOCK_READ_MS;
         job->broker.stale_reads_ok = true;

@@ -33,6 +33,7 @@ struct db_job {
     bool needs_space;     /* 507 when the device is below its reserve */
     bool is_read;         /* short waits for .lock, stale numbers are fine */
     int lock_timeout_ms;  /* 0: the usual */
+    struct str hash;      /* of the database, if the path has no account: REPLICATE */
     struct db_broker broker;
     int (*run)(struct db_job *job);
 };

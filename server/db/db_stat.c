@@ -72,10 +72,9 @@ int db_merge_timestamps(struct db_broker *b, struct str created_at, struct str p
 
 /* --- metadata -------------------------------------------------------------------------------------------------------- */
 
-int db_metadata_read(struct db_broker *b, struct db_metadata *ret)
+int db_metadata_text(struct db_broker *b, struct str *ret)
 {
     sqlite3_stmt *stmt;
-    struct str text;
 
     int err = db_preparef(b, &stmt, "SELECT metadata FROM %s", b->kind->stat);
     if (err)
@@ -85,9 +84,16 @@ int db_metadata_read(struct db_broker *b, struct db_metadata *ret)
         return err;
     if (err == 0)
         return db_damaged(b, "missing row in stat table");
-    text = db_column(b, stmt, 0);
+    *ret = db_column(b, stmt, 0);
     sqlite3_reset(stmt);
-    return db_metadata_parse(b->arena, text, ret);
+    return 0;
+}
+
+int db_metadata_read(struct db_broker *b, struct db_metadata *ret)
+{
+    struct str text;
+    int err = db_metadata_text(b, &text);
+    return err ? err : db_metadata_parse(b->arena, text, ret);
 }
 
 static int metadata_write(struct db_broker *b, const struct db_metadata *m)
@@ -243,4 +249,34 @@ int db_merge_sync(struct db_broker *b, bool incoming, struct str remote_id, int6
     sqlite3_bind_int64(stmt, 1, point);
     db_bind(stmt, 2, remote_id);
     return db_run(b, stmt);
+}
+
+static int new_identity(struct db_broker *b, struct str remote_id)
+{
+    sqlite3_stmt *stmt;
+    int64_t last = -1;
+
+    int err = db_preparef(b, &stmt, "UPDATE %s SET id = ?1", b->kind->stat);
+    if (err)
+        return err;
+    db_bind(stmt, 1, db_new_id(b));
+    err = db_run(b, stmt);
+    if (!err)
+        err = db_preparef(b, &stmt, "SELECT ROWID FROM %s ORDER BY ROWID DESC LIMIT 1", b->kind->rows);
+    if (!err)
+        err = read_number(b, stmt, -1, &last);
+    if (!err)
+        err = db_prepare(b, &stmt,
+                         "INSERT OR REPLACE INTO incoming_sync (sync_point, remote_id) VALUES (?1, ?2)");
+    if (err)
+        return err;
+    sqlite3_bind_int64(stmt, 1, last);
+    db_bind(stmt, 2, remote_id);
+    return db_run(b, stmt);
+}
+
+int db_new_identity(struct db_broker *b, struct str remote_id)
+{
+    int err = db_begin(b);
+    return err ? err : db_end(b, new_identity(b, remote_id));
 }

@@ -232,7 +232,7 @@ static void test_kill_while_creating(void **state)
             db_broker_create(&b, STR("1700000000.00000"), 0);
             _exit(0);
         }
-        usleep(random_below(15000));
+        usleep(random_below(1000u << (round % 8)));
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
         broker(f, &b);
