@@ -251,8 +251,37 @@ static void sleep_varied(void *arg)
     rt_close(fds[1]);
 }
 
+static void write_later(void *arg)
+{
+    rt_sleep(3);
+    CHECK_EQ(rt_write_all((int)(intptr_t)arg, "x", 1, rt_deadline(10000)), 0);
+}
+
+/* A wait that ended before its deadline leaves nothing behind that could end the next one. */
+static void sleep_after_wait(void *arg)
+{
+    int fds[2];
+    char c;
+    socket_pair(fds);
+    for (int i = 0; i < 5; i++) {
+        int64_t start = clock_monotonic_ms();
+        rt_go(write_later, (void *)(intptr_t)fds[1]);
+        ssize_t r = rt_read(fds[0], &c, 1, start + 20);
+        if (r != 1) { /* a busy machine */
+            CHECK_EQ(r, -ETIMEDOUT);
+            CHECK_EQ(rt_read(fds[0], &c, 1, rt_deadline(10000)), 1);
+        }
+        start = clock_monotonic_ms();
+        CHECK_EQ(rt_sleep(50), 0);
+        CHECK(clock_monotonic_ms() - start >= 50);
+    }
+    rt_close(fds[0]);
+    rt_close(fds[1]);
+}
+
 static void test_time(void **state)
 {
+    run(1, sleep_after_wait);
     run(1, deadlines);
     run(1, sleep_order);
     run(2, sleep_varied);

@@ -207,6 +207,74 @@ static void cond_races(void *arg)
     rt_mutex_destroy(&mutex);
 }
 
+/* Signal and deadline at the same moment, on different loops, again and again: whatever the wait returned, the
+ * wake-up belongs to it, and none is left over for the sleep that follows. */
+struct race {
+    struct rt_mutex mutex;
+    struct rt_cond cond;
+    atomic_llong deadline;
+    atomic_bool done;
+};
+
+static void race_signal(void *arg)
+{
+    struct race *r = arg;
+    while (!atomic_load(&r->done)) {
+        rt_sleep_until(atomic_load(&r->deadline));
+        rt_cond_signal(&r->cond);
+        if (atomic_load(&r->deadline) <= clock_monotonic_ms()) {
+            rt_yield();
+        }
+    }
+    atomic_fetch_add(&ended, 1);
+}
+
+static void race_wait(void *arg)
+{
+    struct race *r = arg;
+    for (int i = 0; i < rounds; i++) {
+        int64_t deadline = rt_deadline(2);
+        rt_lock(&r->mutex);
+        atomic_store(&r->deadline, deadline);
+        int got = rt_cond_wait(&r->cond, &r->mutex, deadline);
+        CHECK(got == 0 || got == -ETIMEDOUT);
+        rt_unlock(&r->mutex);
+        int64_t start = clock_monotonic_ms();
+        CHECK_EQ(rt_sleep(2), 0);
+        CHECK(clock_monotonic_ms() - start >= 2);
+    }
+    atomic_store(&r->done, true);
+    atomic_fetch_add(&ended, 1);
+}
+
+/* Turns that last a little: what comes from the other loop meanwhile waits in the inbox. */
+static void race_delay(void *arg)
+{
+    while (atomic_load(&ended) < 16) {
+        int64_t end = clock_monotonic_ns() + 200000;
+        while (clock_monotonic_ns() < end) {
+        }
+        rt_yield();
+    }
+}
+
+static void cond_deadline_race(void *arg)
+{
+    static struct race races[8];
+    rounds = 150;
+    atomic_store(&ended, 0);
+    for (int i = 0; i < 8; i++) {
+        rt_mutex_init(&races[i].mutex);
+        rt_cond_init(&races[i].cond);
+        atomic_store(&races[i].deadline, rt_deadline(1));
+        atomic_store(&races[i].done, false);
+        rt_go_on(0, race_wait, &races[i]);
+        rt_go_on(1, race_signal, &races[i]);
+    }
+    rt_go_on(0, race_delay, NULL);
+    wait_for(&ended, 16);
+}
+
 static void count_woken(void *arg)
 {
     rt_lock(&mutex);
@@ -248,6 +316,7 @@ static void cond_wakes(void *arg)
 
 static void test_cond(void **state)
 {
+    run(2, cond_deadline_race);
     for (unsigned loops = 1; loops <= 3; loops++) {
         run(loops, cond_stress);
         run(loops, cond_races);
