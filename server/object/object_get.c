@@ -109,7 +109,7 @@ static bool open_object(struct get *g)
         if (!object_request_offload(r, open_job, g))
             return false;
     } else if (is_small(g)) {
-        g->content = arena_alloc(r->req->arena, OBJECT_SMALL);
+        g->content = arena_alloc(r->req->arena, g->info.size > 0 ? (size_t)g->info.size : 1);
         if (!object_body_read_now(g->info.fd, g->content, (size_t)g->info.size) &&
             !object_request_offload(r, read_job, g)) {
             close(g->info.fd);

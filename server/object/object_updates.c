@@ -16,7 +16,6 @@
 #include "common/url.h"
 #include "object/async_pending.h"
 
-#define MAX_UPDATES   32 /* of one request: replicas of the container and of the queue's container */
 #define IDLE_KEPT     16
 #define IDLE_MS       30000
 #define OFFLOAD_TRIES 200 /* a full queue of the disk's pool, looked at every 50 ms */
@@ -47,8 +46,8 @@ struct object_updates {
     const struct device *disk;
     int policy_index;
     struct str txn;
-    struct update v[MAX_UPDATES];
-    size_t n;
+    struct update **v; /* each in the arena */
+    size_t n, cap;
     struct rt_mutex mutex; /* guards pending */
     struct rt_cond done;
     size_t pending;
@@ -169,9 +168,9 @@ static struct timestamp update_time(const struct header_table *h)
 
 static struct update *add(struct object_updates *o, struct str op, const struct header_table *headers)
 {
-    if (o->n == MAX_UPDATES)
-        return NULL;
-    struct update *u = &o->v[o->n++];
+    struct update *u = arena_alloc(o->arena, sizeof *u);
+    o->v = xgrow(o->v, &o->cap, o->n + 1, sizeof(struct update *));
+    o->v[o->n++] = u;
     *u = (struct update){
         .group = o, .op = arena_str(o->arena, op), .headers = headers, .time = update_time(headers)};
     return u;
@@ -221,8 +220,6 @@ void object_updates_container(struct object_updates *o, struct str op, const str
         str_next(&hosts, ',', &host);
         str_next(&devices, ',', &device);
         struct update *u = add(o, op, all);
-        if (!u)
-            return;
         u->account = o->path.account;
         u->container = o->path.container;
         u->object = o->path.object;
@@ -238,8 +235,6 @@ static struct update *add_row(struct object_updates *o, struct str op, const str
                               struct str container, int64_t delete_at)
 {
     struct update *u = add(o, op, headers);
-    if (!u)
-        return NULL;
     int64_t at = delete_at < 0 ? 0 : delete_at > INT64_C(9999999999) ? INT64_C(9999999999) : delete_at;
     u->account = str_from(o->updater->options.expiring_account);
     u->container = container;
@@ -306,8 +301,8 @@ void object_updates_expirer(struct object_updates *o, struct str op, int64_t del
     else
         add_row(o, STR("DELETE"), h, guess_container(o, delete_at), delete_at);
     for (size_t i = 0; i < o->n; i++)
-        if (o->v[i].headers == h)
-            o->v[i].time = time;
+        if (o->v[i]->headers == h)
+            o->v[i]->time = time;
 }
 
 /* --- sending ------------------------------------------------------------------------------------------------------- */
@@ -450,6 +445,7 @@ static void release(struct object_updates *o)
     rt_cond_destroy(&o->done);
     rt_mutex_destroy(&o->mutex);
     arena_free(o->arena);
+    free(o->v);
     free(o);
     atomic_fetch_sub(&u->running, 1);
 }
@@ -480,7 +476,7 @@ void object_updates_send(struct object_updates *o)
     o->pending = o->n;
     o->req = NULL;
     for (size_t i = 0; i < o->n; i++)
-        rt_go(update_task, &o->v[i]);
+        rt_go(update_task, o->v[i]);
     rt_lock(&o->mutex);
     while (o->pending > 0 && err == 0)
         err = rt_cond_wait(&o->done, &o->mutex, deadline);
