@@ -259,6 +259,8 @@ static void handle_odd(struct test_app *t, struct str path, struct http_request 
     } else if (str_eq(path, STR("/close"))) {
         http_response_text(rsp, 200, "a/b", STR("bye"));
         rsp->close = true;
+    } else if (str_eq(path, STR("/empty"))) {
+        rsp->status = 200;
     } else if (str_eq(path, STR("/head-length"))) {
         rsp->status = 200;
         header_add(&rsp->headers, STR("Content-Length"), STR("123"));

@@ -601,6 +601,85 @@ static void dead_kept_with_body(struct arena *a)
     port = real;
 }
 
+/* The first write finds the kept connection reset: replaced, unless an answer lies there. */
+static void reset_kept(struct arena *a)
+{
+    static const struct step silent[] = {{END, OK_2, STAY}, {"PUT", NULL, HANG_UP}, {"abc", OK_2, HANG_UP}};
+    static const struct step answered[] = {
+        {END, OK_2, STAY}, {"PUT", "HTTP/1.1 507 Full\r\nContent-Length: 2\r\n\r\nno", HANG_UP}};
+    struct script s;
+    struct header_table h;
+    struct str body = STR_NONE;
+    int real = port;
+    header_init(&h, a);
+    header_add(&h, STR("Expect"), STR("100-continue"));
+
+    SCRIPT(s, silent); /* hangs up with bytes unread: a reset */
+    port = s.port;
+    CHECK_INT(simple(a, "GET", "/1", &body), 200);
+    struct http_call_options o = options(a, "PUT", "/2", 3);
+    o.headers = &h;
+    struct http_call *call = open_call(&o);
+    rt_sleep(100);
+    CHECK_INT(http_call_write(call, "abc", 3), 0);
+    CHECK_INT(http_call_response(call, RT_FOREVER), 0);
+    CHECK_INT(http_call_status(call), 200);
+    http_call_close(call);
+    script_end(&s);
+
+    SCRIPT(s, answered);
+    port = s.port;
+    CHECK_INT(simple(a, "GET", "/1", &body), 200);
+    o.port = port;
+    call = open_call(&o);
+    rt_sleep(100);
+    CHECK(http_call_write(call, "abc", 3) < 0);
+    CHECK_INT(http_call_response(call, RT_FOREVER), 0);
+    CHECK_INT(http_call_status(call), 507);
+    CHECK(str_eq(body_of(a, call), STR("no")));
+    http_call_close(call);
+    script_end(&s);
+    port = real;
+}
+
+static void test_reset_kept(void **state)
+{
+    run_client(reset_kept);
+}
+
+/* Two addresses at the same time do not get one another's connections; IPv6 where there is any. */
+static void addresses(struct arena *a)
+{
+    struct http_server_options so = {.bind_ip = "::1", .app = &test_app.app};
+    struct http_server *v6 = NULL;
+    struct buf error;
+    buf_init(&error, 1000);
+    struct str body = STR_NONE;
+    if (http_server_start(&so, &v6, &error) == 0) {
+        for (int i = 0; i < 3; i++) {
+            struct http_call_options o = options(a, "GET", "/about", 0);
+            o.host = STR("::1");
+            o.port = http_server_port(v6);
+            struct http_call *call = open_call(&o);
+            CHECK_INT(http_call_response(call, RT_FOREVER), 0);
+            CHECK(str_ends(body_of(a, call), STR("|::1")));
+            http_call_close(call);
+            CHECK_INT(simple(a, "GET", "/about", &body), 200);
+            CHECK(str_ends(body, STR("|127.0.0.1")));
+        }
+        CHECK_INT(http_server_connections(server), 1);
+        CHECK_INT(http_server_connections(v6), 1);
+        CHECK_INT(http_server_stop(v6, 1000), 0);
+        http_server_free(v6);
+    }
+    buf_release(&error);
+}
+
+static void test_addresses(void **state)
+{
+    run_client(addresses);
+}
+
 static void test_dead_kept_with_body(void **state)
 {
     run_client(dead_kept_with_body);
@@ -713,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_too_old),      cmocka_unit_test(test_keeps_nothing),
         cmocka_unit_test(test_heads),        cmocka_unit_test(test_odd_answers),
         cmocka_unit_test(test_dead_kept),    cmocka_unit_test(test_dead_kept_with_body),
+        cmocka_unit_test(test_reset_kept),   cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_early_answer), cmocka_unit_test(test_timeouts),
         cmocka_unit_test(test_refusals),
     };

@@ -5,6 +5,8 @@
  */
 #include "http_test.h"
 
+#include "http/http_conn.h"
+
 #define HOST "Host: h\r\n"
 
 /* True if the other side closes within a second, without having sent anything more. */
@@ -50,6 +52,8 @@ static void simple_answers(struct arena *a)
     CHECK(str_ends(s, STR("Content-Length: 0\r\n\r\n")));
     s = talk(a, STR("HEAD /stream HTTP/1.1\r\n" HOST "\r\n"), true);
     CHECK(str_ends(s, STR("GMT\r\n\r\n")));
+    s = talk(a, STR("HEAD /empty HTTP/1.1\r\n" HOST "\r\n"), true);
+    CHECK(str_ends(s, STR("Content-Length: 0\r\n\r\n")));
     s = talk(a, STR("GET /204 HTTP/1.1\r\n" HOST "\r\n"), true);
     CHECK_STARTS(s, "HTTP/1.1 204 No Content\r\n");
     CHECK(str_ends(s, STR("Content-Length: 0\r\n\r\n")));
@@ -107,6 +111,29 @@ static void what_handlers_see(struct arena *a)
 static void test_what_handlers_see(void **state)
 {
     run(what_handlers_see);
+}
+
+static void test_inside(void **state)
+{
+    struct arena *a = arena_new();
+    struct http_request req;
+    http_request_init(&req, a, STR("GET"), STR("/a%20b?c=d"));
+    assert_true(str_eq(req.path, STR("/a b")) && str_eq(req.query, STR("c=d")));
+    assert_int_equal(req.minor_version, 1);
+    assert_int_equal(req.content_length, 0);
+    assert_int_equal(http_body_read(req.body, a, 1), 0);
+    assert_int_equal(http_request_continue(&req, NULL), 0);
+    assert_int_equal(http_request_set_target(&req, STR("no/slash")), -EINVAL);
+    assert_int_equal(http_request_set_target(&req, STR("")), -EINVAL);
+    assert_true(str_eq(req.target, STR("/a%20b?c=d")));
+    assert_int_equal(http_request_set_target(&req, STR("HTTPS://h?")), 0);
+    assert_true(str_eq(req.raw_path, STR("/")));
+    assert_true(req.query.p && req.query.n == 0);
+    assert_string_equal(http_reason(416), "Requested Range Not Satisfiable");
+    assert_string_equal(http_reason(100), "Continue");
+    assert_string_equal(http_reason(529), "Too Many Backend Requests");
+    assert_string_equal(http_reason(799), "Unknown");
+    arena_free(a);
 }
 
 static void no_splitting(struct arena *a)
@@ -867,6 +894,92 @@ static void test_stop_under_load(void **state)
     run(stop_under_load);
 }
 
+/* One connection by itself, found idle by a server that stops just when its next request comes. */
+struct alone {
+    struct http_conn conn;
+    struct http_conn_config config;
+    atomic_bool stopping;
+    struct rt_task *task;
+    int fd; /* our end */
+};
+
+static void alone_task(void *arg)
+{
+    struct alone *x = arg;
+    http_conn_serve(&x->conn);
+    rt_close(x->conn.fd);
+}
+
+static void alone_start(struct alone *x)
+{
+    struct sockaddr_storage addr = {0};
+    socklen_t len = sizeof addr;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), outer = port;
+    CHECK(fd >= 0 && listen(fd, 1) == 0 && getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
+    rt_attach(fd);
+    x->fd = raw_connect_to(ntohs(((struct sockaddr_in *)&addr)->sin_port));
+    int accepted = rt_accept(fd, &addr, &len, rt_deadline(1000));
+    CHECK(accepted >= 0);
+    rt_close(fd);
+    port = outer;
+    atomic_store(&x->stopping, false);
+    x->config = (struct http_conn_config){
+        .app = &test_app.app,
+        .limits = {8192, 8192, 100},
+        .max_head = 65536,
+        .head_timeout_ms = 1000,
+        .client_timeout_ms = 1000,
+        .keepalive_timeout_ms = 1000,
+        .stopping = &x->stopping,
+    };
+    http_conn_init(&x->conn, &x->config, accepted, &addr);
+    x->task = rt_spawn(alone_task, x);
+}
+
+static void alone_end(struct alone *x)
+{
+    rt_join(x->task);
+    rt_close(x->fd);
+    http_conn_release(&x->conn);
+}
+
+static void check_stopped(const char *request, const char *want, bool cut_off)
+{
+    struct alone x;
+    struct buf out;
+    int idle = HTTP_CONN_IDLE;
+    buf_init(&out, 1 << 20);
+    alone_start(&x);
+    rt_sleep(50);
+    atomic_store(&x.stopping, true);
+    CHECK(atomic_compare_exchange_strong(&x.conn.state, &idle, HTTP_CONN_STOPPED));
+    raw_send(x.fd, str_from(request));
+    if (cut_off)
+        shutdown(x.conn.fd, SHUT_RD);
+    shutdown(x.fd, SHUT_WR);
+    CHECK_INT(raw_receive(x.fd, &out, NULL), 0);
+    CHECK_STARTS(buf_view(&out), want);
+    CHECK_INT(count(buf_view(&out), "HTTP/1.1"), want[0] ? 1 : 0);
+    CHECK_INT(count(buf_view(&out), "Connection: close"), want[0] ? 1 : 0);
+    alone_end(&x);
+    buf_release(&out);
+}
+
+static void stop_meets_request(struct arena *a)
+{
+    const char *hello = "GET /hello HTTP/1.1\r\n" HOST "\r\nGET /hello HTTP/1.1\r\n" HOST "\r\n";
+    check_stopped(hello, "HTTP/1.1 200 OK\r\n", true);
+    check_stopped(PUT "Content-Length: 3\r\n\r\nabc", "HTTP/1.1 200 OK\r\n", true);
+    check_stopped(PUT "Content-Length: 3\r\n\r\n", "HTTP/1.1 503 Service Unavailable\r\n", true);
+    check_stopped(PUT CODE "\r\n", "HTTP/1.1 503 Service Unavailable\r\n", true);
+    check_stopped("", "", true);
+}
+
+static void test_stop_meets_request(void **state)
+{
+    run(stop_meets_request);
+}
+
 /* The descriptor that a new process would find in its environment. */
 static void hand_over(struct arena *a)
 {
@@ -946,6 +1059,7 @@ int main(void)
         cmocka_unit_test(test_server_name),
         cmocka_unit_test(test_what_handlers_see),
         cmocka_unit_test(test_no_splitting),
+        cmocka_unit_test(test_inside),
         cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_pipelining),
         cmocka_unit_test(test_byte_by_byte),
@@ -965,6 +1079,7 @@ int main(void)
         cmocka_unit_test(test_most_connections),
         cmocka_unit_test(test_graceful_stop),
         cmocka_unit_test(test_stop_cuts),
+        cmocka_unit_test(test_stop_meets_request),
         cmocka_unit_test(test_stop_under_load),
         cmocka_unit_test(test_hand_over),
         cmocka_unit_test(test_bad_addresses),
