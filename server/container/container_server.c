@@ -56,14 +56,17 @@ static struct container_server *server_of(struct db_job *job)
 static bool policy_from_request(struct db_job *job, int64_t *ret)
 {
     struct str value = header_get(&job->req->headers, STR("X-Backend-Storage-Policy-Index"));
-    int64_t index;
+    int64_t index = -1;
 
     *ret = -1;
     if (!value.p)
         return true;
-    if (str_to_i64(str_trim(value), &index) < 0 || index < 0 || index > INT32_MAX ||
+    bool number = str_to_i64(str_trim(value), &index) == 0;
+    if (!number || index < 0 || index > INT32_MAX ||
         !policy_by_index(&job->server->backend.conf->policies, (int)index)) {
-        error_text(job->rsp, 400, TEXT, "Invalid X-Backend-Storage-Policy-Index '%.*s'", STR_ARG(value));
+        const char *quote = number ? "" : "'";
+        error_text(job->rsp, 400, TEXT, "Invalid X-Backend-Storage-Policy-Index %s%.*s%s", quote,
+                   STR_ARG(number ? str_trim(value) : value), quote);
         return false;
     }
     *ret = index;

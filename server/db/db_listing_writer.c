@@ -27,7 +27,8 @@ void db_listing_begin(struct db_listing_writer *w, enum listing_type type, const
     } else if (is_xml(w)) {
         buf_printf(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<%s name=", root);
         xml_attribute(out, name);
-        buf_printf(out, ">%s", line_end(w));
+        if (root[0] == 'a')
+            buf_puts(out, ">\n");
     }
 }
 
@@ -35,6 +36,8 @@ void db_listing_end(struct db_listing_writer *w)
 {
     if (w->type == LISTING_JSON)
         buf_putc(w->out, ']');
+    else if (is_xml(w) && w->n == 0 && w->root[0] == 'c')
+        buf_puts(w->out, " />");
     else if (is_xml(w))
         buf_printf(w->out, "</%s>", w->root);
 }
@@ -65,6 +68,8 @@ static bool begin_entry(struct db_listing_writer *w, struct str name)
     }
     if (w->type == LISTING_JSON)
         buf_puts(w->out, first ? "{" : ", {");
+    else if (first && w->root[0] == 'c')
+        buf_putc(w->out, '>'); /* an empty container is one tag */
     return true;
 }
 

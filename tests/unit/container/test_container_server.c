@@ -41,7 +41,7 @@ static void test_life_of_a_container(void **state)
     assert_int_equal(request(s, "PUT", C, "X-Timestamp: 1700000001\nX-Backend-Storage-Policy-Index: 0"), 409);
     assert_field(s, "X-Backend-Storage-Policy-Index", "1");
     assert_int_equal(request(s, "PUT", C, "X-Timestamp: 1700000001\nX-Backend-Storage-Policy-Index: 9"), 400);
-    assert_string_equal(s->body, "Invalid X-Backend-Storage-Policy-Index '9'");
+    assert_string_equal(s->body, "Invalid X-Backend-Storage-Policy-Index 9");
 
     assert_int_equal(request(s, "HEAD", C, ""), 204);
     assert_field(s, "X-Container-Meta-Foo2Bar", "x");
