@@ -31,7 +31,8 @@ static bool check_request(struct post *p)
         return false;
     }
     int64_t at = p->new_delete_at;
-    if (at && (at < 0 || (at <= INT64_MAX / 100000 && at * 100000 < r->time.raw))) {
+    if (at && (at < 0 || (at <= INT64_MAX / 100000 &&
+                          timestamp_cmp((struct timestamp){at * 100000, 0}, r->time) < 0))) {
         object_request_refuse(r, 400, "X-Delete-At in past");
         return false;
     }
@@ -61,8 +62,10 @@ static bool open_object(struct post *p)
         error_page(r->rsp, 404);
         return false;
     }
-    if (timestamp_cmp(p->now.timestamp, r->time) >= 0 &&
-        timestamp_cmp(p->now.ctype_timestamp, p->ctype_time) >= 0) {
+    /* A type newer than the data with metadata older than it has no place on disk: a .meta file must be newer than the
+     * .data file to count. */
+    bool older = timestamp_cmp(p->now.timestamp, r->time) >= 0;
+    if (older && (!p->now.has_post_meta || timestamp_cmp(p->now.ctype_timestamp, p->ctype_time) >= 0)) {
         error_page(r->rsp, 409);
         object_request_backend_timestamp(r, p->now.timestamp);
         return false;

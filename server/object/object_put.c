@@ -361,7 +361,7 @@ static bool check_request(struct put *p)
     if (!backend_timestamp(r->req, &r->time, r->rsp))
         return false;
     if (!constraints_check_object_creation(&r->server->base.conf->constraints, r->req, r->path.object,
-                                           clock_real_ns() / 1000000000, r->rsp))
+                                           r->time.raw / 100000, r->rsp))
         return false;
     if (wants_mime(r->req)) {
         object_request_refuse(r, 400, "MIME bodies with footers or two phases are not supported");

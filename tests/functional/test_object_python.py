@@ -341,6 +341,167 @@ class TestSameDecisions(ObjectCase):
             self.assertEqual(f.read(), hash_path('a', 'c', 'here')[-3:] + '\n')
 
 
+class TestSameAnswers(ObjectCase):
+    """The same requests, random and in order, to both servers; then the same files on disk."""
+
+    SHOWN = ('etag', 'content-type', 'last-modified', 'content-range', 'x-timestamp', 'x-delete-at', 'content-encoding')
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.other_srv = os.path.join(DIR, 'srv python')
+        os.makedirs(os.path.join(cls.other_srv, 'sda'))
+        cls.other_port = free_port()
+        path = os.path.join(DIR, 'python.conf')
+        with open(path, 'w') as f:
+            f.write('[DEFAULT]\nbind_ip = 127.0.0.1\nbind_port = %d\nswift_dir = %s\ndevices = %s\nmount_check = false\n'
+                    'fallocate_reserve = 0\nuser = %s\nworkers = 0\nlog_address = /nowhere\n[pipeline:main]\n'
+                    'pipeline = object-server\n[app:object-server]\nuse = egg:swift#object\n'
+                    % (cls.other_port, DIR, cls.other_srv, getpass.getuser()))
+        cls.other_log = open(os.path.join(DIR, 'python.log'), 'wb')
+        cls.other = subprocess.Popen(
+            [sys.executable, os.path.join(TOP, 'tests', 'lib', 'run-swift'), 'swift-object-server', path],
+            env=dict(os.environ, SWIFT_DIR=DIR), stdout=cls.other_log, stderr=cls.other_log)
+        for _ in range(400):
+            try:
+                if cls.ask_at(cls.other_port, 'OPTIONS', '/'):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError('swift-object-server does not answer: ' + open(cls.other_log.name).read()[-3000:])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.other.kill()
+        cls.other.wait()
+        super().tearDownClass()
+
+    @classmethod
+    def ask_at(cls, port, method, path, body=None, headers=None):
+        c = http.client.HTTPConnection('127.0.0.1', port, timeout=30)
+        try:
+            c.request(method, path, body, headers or {})
+            r = c.getresponse()
+            return r, r.read()
+        finally:
+            c.close()
+
+    def summary(self, method, answer):
+        r, body = answer
+        fields = {k.lower(): v for k, v in r.getheaders()}
+        shown = {k: v for k, v in fields.items() if k.startswith(('x-backend-', 'x-object-'))}
+        if r.status in (200, 206, 304, 412, 416) and method in ('GET', 'HEAD'):
+            shown.update((k, fields[k]) for k in self.SHOWN if k in fields)
+            if r.status in (412, 416):
+                shown.pop('content-type', None)  # of the error page
+            if 'multipart' in shown.get('content-type', ''):
+                boundary = shown['content-type'].split('boundary=')[1]
+                body = body.replace(boundary.encode(), b'BOUNDARY')
+                shown['content-type'] = shown['content-type'].replace(boundary, 'BOUNDARY')
+        if method == 'REPLICATE' and r.status == 200:
+            return r.status, pickle.loads(body)
+        return r.status, shown, body if r.status in (200, 206) else b'', \
+            fields.get('content-length') if r.status in (200, 206, 304) else None
+
+    def both(self, method, path, body, headers):
+        ours = self.summary(method, self.ask_at(self.port, method, path, body, headers))
+        theirs = self.summary(method, self.ask_at(self.other_port, method, path, body, headers))
+        self.assertEqual(ours, theirs, (method, path, headers))
+        return ours
+
+    def files(self, srv):
+        """Every object file with its metadata and bytes."""
+        found = {}
+        for top in ('objects', 'objects-1'):
+            for folder, _, names in os.walk(os.path.join(srv, 'sda', top)):
+                for name in names:
+                    if name.startswith(('.lock', 'hashes.')):
+                        continue
+                    path = os.path.join(folder, name)
+                    with open(path, 'rb') as f:
+                        found[os.path.relpath(path, srv)] = diskfile.read_metadata(path), f.read()
+        return found
+
+    def random_request(self, rnd, base):
+        def stamp():
+            return Timestamp(base + rnd.randrange(40) / 2, offset=rnd.choice((0, 0, 0, 0, 1))).internal
+        method = rnd.choice(['PUT', 'PUT', 'GET', 'GET', 'HEAD', 'POST', 'POST', 'DELETE', 'REPLICATE'])
+        path = '/sda/%d/a/c/%s' % (rnd.randrange(2), rnd.choice(['o', 'p', 'q%20r', '%C3%A4/b']))
+        headers = {'X-Backend-Storage-Policy-Index': rnd.choice('0001')}
+        body = None
+        if method == 'REPLICATE':
+            return method, '/sda/%d' % rnd.randrange(3), None, headers
+        if method not in ('GET', 'HEAD') or rnd.random() < .2:
+            headers['X-Timestamp'] = stamp()
+        if method in ('PUT', 'POST'):
+            if method == 'PUT' or rnd.random() < .3:
+                headers['Content-Type'] = rnd.choice(['text/plain', 'image/png', 'a/b;swift_bytes=7'])
+            if method == 'POST' and rnd.random() < .2:
+                headers['Content-Type-Timestamp'] = min(Timestamp(stamp()), Timestamp(headers['X-Timestamp'])).internal
+            for k in ('X-Object-Meta-A', 'x-object-meta-b_c', 'X-Object-Sysmeta-S', 'X-Object-Transient-Sysmeta-T',
+                      'Content-Encoding', 'X-Static-Large-Object', 'X-Robots-Tag', 'X-Other'):
+                if rnd.random() < .25:
+                    headers[k] = rnd.choice(['1', 'two words', wire('\u00e9'), ''])
+            if rnd.random() < .2:
+                headers['X-Delete-At'] = str(base + rnd.choice([5, 100, 10 ** 8]))
+        if method == 'PUT':
+            body = rnd.randbytes(rnd.choice([0, 1, 10, 1000, 70000, 300000]))
+            if rnd.random() < .15:
+                headers['If-None-Match'] = rnd.choice(['*', '"x"', hashlib.md5(b'').hexdigest()])
+            if rnd.random() < .15:
+                headers['ETag'] = rnd.choice(['"%s"', '%s']) % hashlib.md5(rnd.choice([body, b'other'])).hexdigest()
+        if method == 'GET' and rnd.random() < .4:
+            headers['Range'] = rnd.choice(['bytes=0-0', 'bytes=-5', 'bytes=5-', 'bytes=999999999-', 'bytes=0-3,5-8', 'bytes=x',
+                                           'bytes=3-2', 'bytes=0-0,0-0,0-0', 'bytes=-0', 'bytes=0-9,999999-'])
+        if method in ('GET', 'HEAD') and rnd.random() < .3:
+            name, value = rnd.choice([
+                ('If-None-Match', '*'), ('If-Match', '*'), ('If-Match', '"x"'), ('If-None-Match', '"%s"' % hashlib.md5(b'').hexdigest()),
+                ('If-Modified-Since', 'Tue, 14 Nov 2023 22:13:20 GMT'), ('If-Unmodified-Since', 'Tue, 14 Nov 2033 22:13:20 GMT'),
+                ('If-Modified-Since', 'Tue, 14 Nov 2033 22:13:20 GMT'), ('If-Unmodified-Since', 'Tue, 14 Nov 2023 22:13:20 GMT'),
+                ('X-Backend-Etag-Is-At', 'X-Object-Sysmeta-S'), ('X-Backend-Replication', 'true'),
+                ('X-Backend-Ignore-Range-If-Metadata-Present', 'X-Object-Meta-A')])
+            headers[name] = value
+        if method == 'DELETE' and rnd.random() < .3:
+            headers['X-If-Delete-At'] = str(base + rnd.choice([5, 100]))
+        return method, path, body, headers
+
+    def test_random_requests(self):
+        rnd = random.Random(SEED)
+        base = int(time.time()) - 60
+        seen = {}
+        for _ in range(1500):
+            status = self.both(*self.random_request(rnd, base))[0]
+            seen[status] = seen.get(status, 0) + 1
+        for status in (200, 201, 202, 204, 206, 304, 404, 409, 412, 416, 422):
+            self.assertGreater(seen.get(status, 0), 0, seen)
+        ours, theirs = self.files(self.srv), self.files(self.other_srv)
+        self.assertEqual(sorted(ours), sorted(theirs))
+        for path in ours:
+            self.assertEqual(ours[path], theirs[path], path)
+
+    def test_odd_requests(self):
+        now = Timestamp.now().internal
+        t = {'X-Timestamp': now}
+        typed = dict(t, **{'Content-Type': 'a/b'})
+        for method, path, body, headers in [
+                ('GET', '/sda/0/a/c', None, {}), ('GET', '/sda/0/a/c/%ff', None, {}),
+                ('GET', '/sdz/0/a/c/o', None, {}), ('PUT', '/sdz/0/a/c/o', b'x', typed), ('PUT', '/sda/0/a/c/o', b'x', t),
+                ('POST', '/sda/0/a/c/none', None, {}), ('DELETE', '/sda/0/a/c/none', None, {}), ('BREW', '/sda/0/a/c/o', None, {}),
+                ('PUT', '/sda/0/a/c/o', b'x', {'Content-Type': 'a/b'}), ('PUT', '/sda/0/a/c/o', b'x', dict(typed, **{'X-Timestamp': 'x'})),
+                ('PUT', '/sda/0/a/c/o', b'x', dict(typed, **{'X-Delete-At': 'x'})),
+                ('PUT', '/sda/0/a/c/o', b'x', dict(typed, **{'X-Delete-At': '10'})),
+                ('PUT', '/sda/0/a/c/o', b'x', dict(typed, **{'X-Object-Meta-': '10'})),
+                ('PUT', '/sda/0/a/c/o', b'x', dict(typed, **{'X-Object-Meta-A': 'v' * 257})),
+                ('PUT', '/sda/0/a/c/' + 'n' * 1025, b'x', typed),
+                ('POST', '/sda/0/a/c/none', None, dict(t, **{'X-Delete-At': '10'})),
+                ('DELETE', '/sda/0/a/c/none', None, dict(t, **{'X-If-Delete-At': 'x'})),
+                ('GET', '/sda/0/a/c/none', None, {'If-Match': '*'}), ('GET', '/sda/0/a/c/none', None, {'X-Timestamp': 'x'}),
+                ('GET', '/sda/0/a/c/o', None, {'X-Backend-Storage-Policy-Index': '9'}),
+                ('REPLICATE', '/sda/0/abc-xyz', None, {}), ('REPLICATE', '/sdz/0', None, {}), ('OPTIONS', '/sda/0/a/c/o', None, {}),
+                ('GET', '/sda/0/a/c/%00o', None, {}), ('GET', '/sda/0/a/%00c/o', None, {}), ('PUT', '/sda/0/a/%00c/%00o', b'x', typed)]:
+            self.both(method, path, body, headers)
+
+
 class TestQuarantine(ObjectCase):
     def test_damaged(self):
         self.put('bad', b'hello', '1700000000')
