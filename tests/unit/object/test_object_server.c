@@ -39,6 +39,8 @@ static void write_text(const char *name, const char *text)
     assert_int_equal(file_replace(path, text, strlen(text), 0644), 0);
 }
 
+static const char *reserve = "0";
+
 static int setup(void **state)
 {
     struct buf error;
@@ -55,9 +57,9 @@ static int setup(void **state)
                "[storage-policy:0]\nname = gold\ndefault = yes\n[storage-policy:1]\nname = silver\n");
     write_text("object-server.conf",
                arena_printf(arena,
-                            "[DEFAULT]\ndevices = %s/srv\nmount_check = false\nfallocate_reserve = 0\n"
+                            "[DEFAULT]\ndevices = %s/srv\nmount_check = false\nfallocate_reserve = %s\n"
                             "[app:object-server]\nuse = egg:swift#object\n",
-                            root)
+                            root, reserve)
                    .p);
     buf_init(&error, 4096);
     assert_int_equal(swift_conf_load(root, &swift, &error), 0);
@@ -65,6 +67,14 @@ static int setup(void **state)
     buf_release(&error);
     hash_path_hex(&swift->hash, STR("a"), STR("c"), STR("o"), hash);
     return 0;
+}
+
+static int setup_full(void **state)
+{
+    reserve = "100%";
+    int err = setup(state);
+    reserve = "0";
+    return err;
 }
 
 static int teardown(void **state)
@@ -439,6 +449,22 @@ static void scene_bad_requests(void)
 static void test_bad_requests(void **state)
 {
     play(scene_bad_requests);
+}
+
+/* Less space than the operator wants to keep: nothing is stored, but deleting works. */
+static void scene_full(void)
+{
+    assert_int_equal(put_at("1700000000", "", STR("x")).status, 507);
+    assert_int_equal(put_at("1700000000", "", pattern(600000)).status, 507);
+    assert_int_equal(put_chunked("1700000000", STR("x"), "").status, 507);
+    assert_int_equal(get("").status, 404);
+    assert_int_equal(delete_at("1700000001", "").status, 404);
+    assert_string_equal(listing(hash_dir(0)), "1700000001.00000.ts");
+}
+
+static void test_full(void **state)
+{
+    play(scene_full);
 }
 
 static void scene_policy(void)
@@ -951,15 +977,25 @@ int main(void)
     /* A failing assertion cannot jump off a task's stack. */
     setenv("CMOCKA_TEST_ABORT", "1", 1);
     const struct CMUnitTest tests[] = {
-        EACH(test_put_get),        EACH(test_sizes),
-        EACH(test_chunked),        EACH(test_broken_bodies),
-        EACH(test_put_conditions), EACH(test_bad_requests),
-        EACH(test_policy),         EACH(test_get_conditions),
-        EACH(test_post),           EACH(test_delete),
-        EACH(test_expiry),         EACH(test_quarantine),
-        EACH(test_collision),      EACH(test_cache),
-        EACH(test_replicate),      EACH(test_container_updates),
-        EACH(test_slow_container), EACH(test_expirer_updates),
+        EACH(test_put_get),
+        EACH(test_sizes),
+        EACH(test_chunked),
+        EACH(test_broken_bodies),
+        EACH(test_put_conditions),
+        EACH(test_bad_requests),
+        EACH(test_policy),
+        cmocka_unit_test_setup_teardown(test_full, setup_full, teardown),
+        EACH(test_get_conditions),
+        EACH(test_post),
+        EACH(test_delete),
+        EACH(test_expiry),
+        EACH(test_quarantine),
+        EACH(test_collision),
+        EACH(test_cache),
+        EACH(test_replicate),
+        EACH(test_container_updates),
+        EACH(test_slow_container),
+        EACH(test_expirer_updates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
