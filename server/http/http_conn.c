@@ -403,13 +403,14 @@ static ssize_t wait_first_bytes(struct http_conn *c)
 /* Until the first bytes of a request are in the buffer. False: the connection has ended or was idle for too long. */
 static bool await_request(struct http_conn *c)
 {
-    int idle = HTTP_CONN_IDLE;
+    int waiting = c->served ? HTTP_CONN_IDLE : HTTP_CONN_NEW;
     if (http_input_buffered(&c->in) > 0)
         return true;
-    atomic_store(&c->state, HTTP_CONN_IDLE);
-    ssize_t got = stopping(c) ? fill(c, 0) : wait_first_bytes(c);
-    if (!atomic_compare_exchange_strong(&c->state, &idle, HTTP_CONN_BUSY) || stopping(c))
+    atomic_store(&c->state, waiting);
+    ssize_t got = stopping(c) && c->served ? fill(c, 0) : wait_first_bytes(c);
+    if (!atomic_compare_exchange_strong(&c->state, &waiting, HTTP_CONN_BUSY) || stopping(c))
         c->last = true;
+    c->served = true;
     return got > 0;
 }
 

@@ -33,7 +33,8 @@ struct http_conn_config {
     atomic_bool *stopping;
 };
 
-enum http_conn_state { HTTP_CONN_IDLE, HTTP_CONN_BUSY, HTTP_CONN_STOPPED };
+/* NEW: no request has come yet; who has just connected is about to send one, so a stop gives it a moment. */
+enum http_conn_state { HTTP_CONN_NEW, HTTP_CONN_IDLE, HTTP_CONN_BUSY, HTTP_CONN_STOPPED };
 
 struct http_conn_body {
     struct http_body body;
@@ -44,6 +45,7 @@ struct http_conn {
     const struct http_conn_config *config;
     int fd;
     _Atomic(int) state; /* enum http_conn_state */
+    bool served;        /* a request has come */
     bool last;          /* nothing is read behind the request in work */
     struct http_input in;
     struct arena *arena; /* NULL while idle for long */

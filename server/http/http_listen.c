@@ -23,10 +23,11 @@
 #include "http/http_conn.h"
 #include "rt/rt.h"
 
-#define ENV_NAME        "MARTLET_LISTEN_FDS"
-#define ENV_MAX         65536
-#define ACCEPT_RETRY_MS 50   /* out of descriptors or memory */
-#define CUT_WAIT_MS     1000 /* for tasks of connections that were cut */
+#define ENV_NAME         "MARTLET_LISTEN_FDS"
+#define ENV_MAX          65536
+#define ACCEPT_RETRY_MS  50   /* out of descriptors or memory */
+#define FIRST_REQUEST_MS 1000 /* for the first request of a connection just made, when stopping */
+#define CUT_WAIT_MS      1000 /* for tasks of connections that were cut */
 
 struct member {
     struct http_conn conn;
@@ -372,11 +373,11 @@ int http_server_fd(const struct http_server *s)
 
 /* --- stop -------------------------------------------------------------------------------------------------- */
 
-static void stop_idle(struct http_server *s)
+static void stop_waiting(struct http_server *s, enum http_conn_state which)
 {
     for (struct member *m = s->members; m; m = m->next) {
-        int idle = HTTP_CONN_IDLE;
-        if (atomic_compare_exchange_strong(&m->conn.state, &idle, HTTP_CONN_STOPPED))
+        int waiting = (int)which;
+        if (atomic_compare_exchange_strong(&m->conn.state, &waiting, HTTP_CONN_STOPPED))
             shutdown(m->conn.fd, SHUT_RD);
     }
 }
@@ -406,8 +407,11 @@ unsigned http_server_stop(struct http_server *s, int64_t grace_ms)
     /* Acceptors first: what they have accepted is to be on the list. */
     while (s->keepers > 0 && rt_cond_wait(&s->ended, &s->mutex, RT_FOREVER) == 0)
         continue;
-    stop_idle(s);
-    wait_ended(s, rt_deadline(grace_ms));
+    int64_t end = rt_deadline(grace_ms), first = rt_deadline(FIRST_REQUEST_MS);
+    stop_waiting(s, HTTP_CONN_IDLE);
+    wait_ended(s, first < end ? first : end);
+    stop_waiting(s, HTTP_CONN_NEW);
+    wait_ended(s, end);
     unsigned cut = cut_all(s);
     if (cut > 0)
         wait_ended(s, rt_deadline(CUT_WAIT_MS));

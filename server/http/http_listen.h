@@ -36,7 +36,7 @@ struct http_server_options {
 int http_server_start(const struct http_server_options *options, struct http_server **ret, struct buf *error);
 int http_server_port(const struct http_server *s);
 int http_server_fd(const struct http_server *s);
-/* [waits] Stops accepting, lets requests in flight end (idle connections close at once; the others get
+/* [waits] Stops accepting, lets requests in flight end (idle connections close at once, new ones have a second for their first request; the others get
  * "Connection: close"), at most grace_ms, then cuts the rest. The number cut. Handlers notice a cut when they next
  * read or write; stop waits a second more for them. Where http_server_connections() is not 0 then, the app is still in
  * use. */

@@ -780,27 +780,37 @@ static void wait_in_handler(int n)
     CHECK_INT(atomic_load(&test_app.in_handler), n);
 }
 
+static void late_task(void *arg)
+{
+    struct asking *q = arg;
+    rt_sleep(100); /* the stop has begun */
+    raw_send(q->fd, STR("GET /hello HTTP/1.1\r\n" HOST "\r\n"));
+    q->result = raw_receive(q->fd, &q->out, NULL);
+}
+
 static void graceful_stop(struct arena *a)
 {
     struct http_server *s = start_server(NULL);
     int outer = port;
     port = http_server_port(s);
     struct asking *idle = ask("GET /hello HTTP/1.1\r\n" HOST "\r\n");
-    struct asking *fresh = ask("");
+    struct asking *fresh = ask(""), *late = ask("");
     struct asking *slow = ask("GET /slow HTTP/1.1\r\n" HOST "\r\n");
     struct asking *body = ask("GET /slow-body HTTP/1.1\r\n" HOST "\r\n");
     CHECK_INT(raw_receive(idle->fd, &idle->out, "hello"), 0);
     CHECK_INT(raw_receive(body->fd, &body->out, "\r\n\r\n"), 0);
     wait_in_handler(1);
     struct rt_task *tasks[] = {rt_spawn(ask_task, idle), rt_spawn(ask_task, fresh), rt_spawn(ask_task, slow),
-                               rt_spawn(ask_task, body)};
+                               rt_spawn(ask_task, body), rt_spawn(late_task, late)};
     int64_t start = clock_monotonic_ms();
     CHECK_INT(http_server_stop(s, 5000), 0);
     int64_t took = clock_monotonic_ms() - start;
     CHECK(took < 3000);
     CHECK_INT(http_server_connections(s), 0);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++)
         rt_join(tasks[i]);
+    CHECK(str_ends(buf_view(&late->out), STR("hello")));
+    CHECK_HAS(buf_view(&late->out), "Connection: close\r\n");
     CHECK_INT(slow->result, 0);
     CHECK(str_ends(buf_view(&slow->out), STR("slow")));
     CHECK_HAS(buf_view(&slow->out), "Connection: close\r\n");
@@ -947,7 +957,7 @@ static void check_stopped(const char *request, const char *want, bool cut_off)
 {
     struct alone x;
     struct buf out;
-    int idle = HTTP_CONN_IDLE;
+    int idle = HTTP_CONN_NEW;
     buf_init(&out, 1 << 20);
     alone_start(&x);
     rt_sleep(50);
