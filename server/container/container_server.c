@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
+#include "base/request_helpers.h"
 #include "common/url.h"
 #include "container/account_update.h"
 #include "container/container_broker.h"
 #include "container/container_replicator.h"
 #include "container/container_update.h"
+#include "container/shard_listing.h"
 #include "container/sync_to.h"
 #include "db/db_server.h"
 
@@ -36,6 +38,8 @@ struct container_job {
     struct container_info info;
     enum listing_type type;
     struct db_listing listing;
+    struct shard_query shards;
+    bool wants_shards; /* asked for by name; "auto" decides by the container's state */
     struct object_row row;
     struct str body;
 };
@@ -83,16 +87,6 @@ static int64_t default_policy(struct db_job *job)
         index >= 0 && index <= INT32_MAX && policy_by_index(policies, (int)index))
         return index;
     return policies->fallback->index;
-}
-
-static bool is_shard_request(const struct http_request *req)
-{
-    return str_ieq(header_get(&req->headers, STR("X-Backend-Record-Type")), STR("shard"));
-}
-
-static void answer_no_shards(struct http_response *rsp)
-{
-    error_text(rsp, 501, TEXT, "Shard ranges are not served here");
 }
 
 static bool should_create(struct db_job *job)
@@ -409,8 +403,10 @@ static int read_and_set_headers(struct db_job *job)
         return err;
     if (err)
         c->info = (struct container_info){.deleted = true};
-    set_headers(job->rsp, &c->info, c->info.deleted);
-    if (c->info.deleted) {
+    bool show_deleted = !err && c->wants_shards &&
+                        str_is_true(header_get(&job->req->headers, STR("X-Backend-Override-Deleted")));
+    set_headers(job->rsp, &c->info, c->info.deleted && !show_deleted);
+    if (c->info.deleted && !show_deleted) {
         error_page(job->rsp, 404);
         return 0;
     }
@@ -445,6 +441,64 @@ static int list_objects(struct db_job *job, struct buf *out)
     return err ? err : db_job_show_metadata(job, saved_fields);
 }
 
+static void answer_shards(struct db_job *job, const struct shard_range *ranges, size_t n)
+{
+    struct container_job *c = of(job);
+    struct db_listing_writer w;
+    char iso[TIMESTAMP_ISO_SIZE];
+    struct buf out;
+
+    if (c->type == LISTING_TEXT) {
+        buf_init(&out, DB_LISTING_MAX_BYTES);
+        db_listing_begin(&w, c->type, "container", job->path.container, &out);
+        for (size_t i = 0; i < n; i++)
+            db_listing_subdir(&w, ranges[i].name); /* a line with the name */
+        db_job_answer_listing(job, c->type, &out);
+        return;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        struct timestamp t = TIMESTAMP_ZERO;
+        json_t *o = shard_range_json(&ranges[i]);
+        timestamp_parse(ranges[i].timestamp, &t);
+        json_object_set_new(o, "last_modified", json_string(timestamp_iso(t, iso)));
+        json_array_append_new(list, o);
+    }
+    db_job_answer_json(job, list, listing_content_type(LISTING_JSON));
+    json_decref(list);
+}
+
+static int list_shards(struct db_job *job)
+{
+    struct container_job *c = of(job);
+    struct shard_range *ranges;
+    size_t n;
+
+    header_set(&job->rsp->headers, STR("X-Backend-Record-Type"), STR("shard"));
+    if (c->info.state == CONTAINER_SHARDED &&
+        str_ieq(header_get(&job->req->headers, STR("X-Backend-Override-Shard-Name-Filter")),
+                STR("sharded"))) {
+        header_set(&job->rsp->headers, STR("X-Backend-Override-Shard-Name-Filter"), STR("true"));
+        c->shards.marker = c->shards.end_marker = c->shards.includes = STR_NONE;
+        c->shards.reverse = false;
+    }
+    int err = shard_listing(&job->broker, &c->info, &c->shards, &ranges, &n);
+    if (!err)
+        err = db_job_show_metadata(job, saved_fields);
+    if (!err)
+        answer_shards(job, ranges, n);
+    return err;
+}
+
+/* Wants shards by name, or by "auto" while the objects are elsewhere or about to be. */
+static bool shall_list_shards(const struct container_job *c)
+{
+    if (c->wants_shards)
+        return true;
+    bool automatic = str_ieq(header_get(&c->job.req->headers, STR("X-Backend-Record-Type")), STR("auto"));
+    return automatic && (c->info.state == CONTAINER_SHARDING || c->info.state == CONTAINER_SHARDED);
+}
+
 static int get_container(struct db_job *job)
 {
     struct container_job *c = of(job);
@@ -453,11 +507,10 @@ static int get_container(struct db_job *job)
     int err = read_and_set_headers(job);
     if (err <= 0)
         return err;
-    bool automatic = str_ieq(header_get(&job->req->headers, STR("X-Backend-Record-Type")), STR("auto"));
-    if (automatic && (c->info.state == CONTAINER_SHARDING || c->info.state == CONTAINER_SHARDED)) {
-        answer_no_shards(job->rsp);
+    if (shall_list_shards(c))
+        return list_shards(job);
+    if (!policy_from_request(job, &c->policy))
         return 0;
-    }
     buf_init(&out, DB_LISTING_MAX_BYTES);
     err = list_objects(job, &out);
     if (err)
@@ -468,6 +521,56 @@ static int get_container(struct db_job *job)
 }
 
 /* --- methods ----------------------------------------------------------------------------------------------------------------------------- */
+
+static int put_shards(struct db_job *job)
+{
+    struct container_job *c = of(job);
+    struct shard_range *ranges;
+    struct buf error;
+    size_t n;
+
+    buf_init(&error, 1024);
+    json_t *list = json_loadb(c->body.p ? c->body.p : "", c->body.n, JSON_ALLOW_NUL, NULL);
+    bool fine = shard_range_parse(job->req->arena, list, &ranges, &n, &error) == 0;
+    json_decref(list);
+    if (!fine)
+        error_text(job->rsp, 400, NULL, "Invalid body: %.*s", STR_ARG(buf_view(&error)));
+    buf_release(&error);
+    int err = fine ? db_broker_find(&job->broker) : -ECANCELED;
+    c->created = err == -ENOENT;
+    if (c->created)
+        err = maybe_create(job, c->policy);
+    if (err == -ECANCELED)
+        return 0;
+    if (err || !store_metadata(job, &err))
+        return err;
+    err = shard_range_merge(&job->broker, ranges, n);
+    if (!err)
+        err = container_info_read(&job->broker, &c->info);
+    if (err)
+        return err;
+    header_setf(&job->rsp->headers, STR("X-Backend-Storage-Policy-Index"), "%lld", (long long)c->info.policy);
+    error_page(job->rsp, c->created ? 201 : 202);
+    return 0;
+}
+
+/* [waits] Reads the body and runs the job with it. */
+static void run_with_body(struct container_job *c, int (*run)(struct db_job *job))
+{
+    struct buf body;
+
+    buf_init(&body, CONTAINER_UPDATE_MAX_BYTES);
+    int err = http_body_read_all(c->job.req->body, &body);
+    if (err) {
+        error_page(c->job.rsp, err == -E2BIG ? 413 : 400);
+        c->job.rsp->close = true;
+    } else {
+        c->body = buf_view(&body);
+        c->job.needs_space = true;
+        db_job_run(&c->job, run);
+    }
+    buf_release(&body);
+}
 
 static void handle_put(struct backend_server *s, struct http_request *req, struct http_response *rsp)
 {
@@ -481,8 +584,8 @@ static void handle_put(struct backend_server *s, struct http_request *req, struc
             return;
         c.row.policy = c.policy >= 0 ? c.policy : 0;
         db_job_run(&c.job, put_row);
-    } else if (is_shard_request(req)) {
-        answer_no_shards(rsp);
+    } else if (str_ieq(header_get(&req->headers, STR("X-Backend-Record-Type")), STR("shard"))) {
+        run_with_body(&c, put_shards);
     } else {
         db_job_run(&c.job, put_container);
         finish_with_account(&c);
@@ -524,6 +627,27 @@ static void handle_head(struct backend_server *s, struct http_request *req, stru
     db_job_run(&c.job, head_container);
 }
 
+/* Parameters of a listing of shards; harmless to any other. False: rsp has a 400. */
+static bool shards_from_request(struct container_job *c)
+{
+    struct http_request *req = c->job.req;
+    struct str states;
+
+    c->shards = (struct shard_query){
+        .marker = c->listing.marker,
+        .end_marker = c->listing.end_marker,
+        .reverse = c->listing.reverse,
+        .include_deleted = str_is_true(header_get(&req->headers, STR("X-Backend-Include-Deleted")))};
+    if (!request_param(req, STR("includes"), &c->shards.includes, c->job.rsp) ||
+        !request_param(req, STR("states"), &states, c->job.rsp))
+        return false;
+    if (!shard_query_states(&c->shards, states)) {
+        error_text(c->job.rsp, 400, NULL, "Bad state");
+        return false;
+    }
+    return true;
+}
+
 static void handle_get(struct backend_server *s, struct http_request *req, struct http_response *rsp)
 {
     struct container_job c = {0};
@@ -532,11 +656,9 @@ static void handle_get(struct backend_server *s, struct http_request *req, struc
         !db_listing_from_request(req, s->conf->constraints.container_listing_limit, true, &c.listing, rsp) ||
         !request_listing_type(req, &c.type, rsp))
         return;
-    if (is_shard_request(req)) {
-        answer_no_shards(rsp);
-        return;
-    }
-    if (!policy_from_request(&c.job, &c.policy))
+    struct str record_type = header_get(&req->headers, STR("X-Backend-Record-Type"));
+    c.wants_shards = str_ieq(record_type, STR("shard"));
+    if ((c.wants_shards || str_ieq(record_type, STR("auto"))) && !shards_from_request(&c))
         return;
     c.job.is_read = true;
     db_job_run(&c.job, get_container);
@@ -568,21 +690,9 @@ static int update_rows(struct db_job *job)
 static void handle_update(struct backend_server *s, struct http_request *req, struct http_response *rsp)
 {
     struct container_job c = {0};
-    struct buf body;
 
-    if (!db_job_init(&c.job, s, req, rsp, 4, 4, true) || !policy_from_request(&c.job, &c.policy))
-        return;
-    buf_init(&body, CONTAINER_UPDATE_MAX_BYTES);
-    int err = http_body_read_all(req->body, &body);
-    if (err) {
-        error_page(rsp, err == -E2BIG ? 413 : 400);
-        rsp->close = true;
-    } else {
-        c.body = buf_view(&body);
-        c.job.needs_space = true;
-        db_job_run(&c.job, update_rows);
-    }
-    buf_release(&body);
+    if (db_job_init(&c.job, s, req, rsp, 4, 4, true) && policy_from_request(&c.job, &c.policy))
+        run_with_body(&c, update_rows);
 }
 
 static void handle_replicate(struct backend_server *s, struct http_request *req, struct http_response *rsp)

@@ -203,16 +203,55 @@ static void test_sync_to(void **state)
     assert_field(s, "X-Container-Sync-To", "//Us/Dfw1/a/c/");
 }
 
+#define SHARD(name, lower, upper, state)                                                                     \
+    "{\"name\": \"" name "\", \"timestamp\": \"1700000001.00000\", \"lower\": \"" lower                      \
+    "\", \"upper\": \"" upper                                                                                \
+    "\", \"object_count\": 1, \"bytes_used\": 2, \"meta_timestamp\": \"1700000001.00000\", \"deleted\": 0, " \
+    "\"state\": " state ", \"state_timestamp\": \"1700000001.00000\", \"epoch\": null}"
+
 static void test_shards(void **state)
 {
     struct server *s = *state;
+    const char *shard = "X-Timestamp: 1700000000\nX-Backend-Record-Type: shard";
 
+    assert_int_equal(request_with(s, "PUT", C, shard, "[]"), 404);
+    assert_int_equal(request_with(s, "PUT", "/sda1/5/.shards_a/x", shard, "[]"), 404);
+    assert_int_equal(
+        request_with(s, "PUT", "/sda1/5/.shards_a/x",
+                     "X-Timestamp: 1700000000\nX-Backend-Record-Type: shard\nX-Backend-Auto-Create: true\n"
+                     "X-Backend-Storage-Policy-Index: 1\nX-Container-Sysmeta-Shard-Quoted-Root: AUTH_test/c1",
+                     "[]"),
+        201);
+    assert_field(s, "X-Backend-Storage-Policy-Index", "1");
     request(s, "PUT", C, "X-Timestamp: 1700000000");
-    assert_int_equal(request(s, "GET", C, "X-Backend-Record-Type: shard"), 501);
-    assert_int_equal(request_with(s, "PUT", C, "X-Timestamp: 1700000000\nX-Backend-Record-Type: shard", "[]"),
-                     501);
-    assert_int_equal(request(s, "PUT", C "/o", OBJECT("1700000001", "1") "\nX-Backend-Accept-Redirect: true"),
-                     201);
+    assert_int_equal(request_with(s, "PUT", C, shard, "[{}]"), 400);
+    assert_string_equal(s->body, "Invalid body: 'name'");
+    assert_int_equal(request_with(s, "PUT", C, shard,
+                                  "[" SHARD("s/1", "", "d", "40") ", " SHARD(
+                                      "s/2", "d", "m", "20") ", " SHARD("s/3", "m", "p", "10") "]"),
+                     202);
+    assert_int_equal(request(s, "GET", C "?states=active", shard), 200);
+    assert_field(s, "X-Backend-Record-Type", "shard");
+    assert_string_equal(s->body, "s/1\n");
+    assert_int_equal(request(s, "GET", C "?states=active,20&reverse=true", shard), 200);
+    assert_string_equal(s->body, "s/2\ns/1\n");
+    assert_int_equal(request(s, "GET", C "?includes=d&format=json", shard), 200);
+    assert_non_null(strstr(s->body, "\"s/1\""));
+    assert_null(strstr(s->body, "\"s/2\""));
+    assert_int_equal(request(s, "GET", C "?marker=d&end_marker=m", shard), 200);
+    assert_string_equal(s->body, "s/2\n");
+    assert_int_equal(request(s, "GET", C "?states=updating", shard), 200);
+    assert_string_equal(s->body, "s/1\ns/2\nAUTH_test/c1\n"); /* the rest is still here */
+    assert_int_equal(request(s, "GET", C "?states=melting", shard), 400);
+    assert_string_equal(s->body, "Bad state");
+    assert_int_equal(request(s, "GET", C, "X-Backend-Record-Type: auto"), 204); /* unsharded: objects */
+    assert_field(s, "X-Backend-Record-Type", "object");
+    request(s, "DELETE", C, "X-Timestamp: 1700000005");
+    assert_int_equal(request(s, "GET", C, shard), 404);
+    assert_int_equal(
+        request(s, "GET", C "?states=active", "X-Backend-Record-Type: shard\nX-Backend-Override-Deleted: t"),
+        200);
+    assert_string_equal(s->body, "s/1\n");
 }
 
 /* --- account servers ------------------------------------------------------------------------------------------- */
