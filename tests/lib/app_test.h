@@ -223,6 +223,7 @@ UNUSED_OK void under_test_release(struct under_test *u)
 UNUSED_OK void in_task(void (*fn)(void *))
 {
     struct rt_options options = {.loops = 1};
+    atomic_store(&failures, 0);
     assert_int_equal(rt_run(&options, fn, NULL), 0);
     assert_int_equal(failures, 0);
 }
