@@ -822,7 +822,7 @@ static void graceful_stop(struct arena *a)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     CHECK_INT(rt_connect((struct sockaddr *)&to, sizeof to, rt_deadline(1000)), -ECONNREFUSED);
     http_server_free(s);
-    asked(idle), asked(fresh), asked(slow), asked(body);
+    asked(idle), asked(fresh), asked(late), asked(slow), asked(body);
     port = outer;
 }
 
