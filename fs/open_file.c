@@ -75,6 +75,13 @@ bool open_file_set_attr(struct open_file *f, const struct attr *at)
 
 void open_file_set_version(struct open_file *f, const struct attr *at)
 {
+    bool same;
+
+    pthread_mutex_lock(&f->lock);
+    same = strcmp(f->at.etag, at->etag) == 0;
+    pthread_mutex_unlock(&f->lock);
+    if (same) /* as nearly always: no need to wait for an upload */
+        return;
     pthread_mutex_lock(&f->io);
     pthread_mutex_lock(&f->lock);
     if (!f->dirty && !f->attr_dirty && !f->kept && strcmp(f->at.etag, at->etag) != 0) {
@@ -117,37 +124,9 @@ static int need_stage(struct open_file *f)
     return 0;
 }
 
-struct filling {
-    struct stage *stage;
-    uint64_t offset;
-};
-
-static int fill_write(void *arg, const void *p, size_t n)
-{
-    struct filling *fill = arg;
-    int rc = stage_fill(fill->stage, p, n, fill->offset);
-
-    fill->offset += n;
-    return rc;
-}
-
-/* Brings what is missing of [from, to). Parts already fetched stay when the connection breaks. */
 static int fill_stage(struct open_file *f, struct store_name name, uint64_t from, uint64_t to)
 {
-    struct stage_extent gap;
-    uint64_t before;
-    int rc = 0;
-
-    while (rc == 0 && stage_missing(&f->stage, from, to, &gap)) {
-        struct filling fill = {.stage = &f->stage, .offset = gap.from};
-        struct store_sink sink = {.write = fill_write, .arg = &fill};
-
-        before = fill.offset;
-        rc = f->env->store->get(f->env->store, name, f->at.etag, gap.from, gap.to - gap.from, &sink);
-        if (rc == -EAGAIN && fill.offset > before)
-            rc = 0;
-    }
-    return rc;
+    return stage_fetch(&f->stage, f->env->store, name, f->at.etag, from, to);
 }
 
 static ssize_t read_stage(struct open_file *f, struct store_name name, void *p, size_t n, uint64_t offset)

@@ -26,8 +26,11 @@ struct read_ahead {
     atomic_bool stop;
 };
 
+static atomic_uint windows; /* that exist */
+
 static void free_read_ahead(struct read_ahead *ra)
 {
+    atomic_fetch_sub(&windows, 1);
     pthread_cond_destroy(&ra->more);
     pthread_cond_destroy(&ra->room);
     pthread_mutex_destroy(&ra->lock);
@@ -110,8 +113,13 @@ static void read_thread(void *arg)
 struct read_ahead *read_ahead_new(struct workers *w, struct store *store, struct store_name name,
                                   const char *etag, uint64_t size, uint64_t from)
 {
-    struct read_ahead *ra = xcalloc(1, sizeof *ra);
+    struct read_ahead *ra;
 
+    if (atomic_fetch_add(&windows, 1) >= READ_AHEAD_MAX) {
+        atomic_fetch_sub(&windows, 1);
+        return NULL;
+    }
+    ra = xcalloc(1, sizeof *ra);
     pthread_mutex_init(&ra->lock, NULL);
     pthread_cond_init(&ra->more, NULL);
     pthread_cond_init(&ra->room, NULL);

@@ -18,8 +18,12 @@
 /* A read this far beyond what has come still waits for it. */
 #define READ_AHEAD_REACH (1u << 20)
 
+/* So many windows there may be at once. */
+#define READ_AHEAD_MAX 48
+
 struct read_ahead;
-/* Starts at `from`. size and etag: of the object; another version is never read. NULL: no thread to be had. */
+/* Starts at `from`. size and etag: of the object; another version is never read. NULL: no thread to be had, or too many
+ * already. */
 struct read_ahead *read_ahead_new(struct workers *w, struct store *store, struct store_name name,
                                   const char *etag, uint64_t size, uint64_t from);
 struct read_ahead *read_ahead_ref(struct read_ahead *ra);

@@ -121,6 +121,37 @@ bool stage_missing(const struct stage *s, uint64_t from, uint64_t to, struct sta
     return true;
 }
 
+struct filling {
+    struct stage *stage;
+    uint64_t offset;
+};
+
+static int fill_write(void *arg, const void *p, size_t n)
+{
+    struct filling *fill = arg;
+    int rc = stage_fill(fill->stage, p, n, fill->offset);
+
+    fill->offset += n;
+    return rc;
+}
+
+int stage_fetch(struct stage *s, struct store *store, struct store_name name, const char *etag, uint64_t from,
+                uint64_t to)
+{
+    struct stage_extent gap;
+    int rc = 0;
+
+    while (rc == 0 && stage_missing(s, from, to, &gap)) {
+        struct filling fill = {.stage = s, .offset = gap.from};
+        struct store_sink sink = {.write = fill_write, .arg = &fill};
+
+        rc = store->get(store, name, etag, gap.from, gap.to - gap.from, &sink);
+        if (rc == -EAGAIN && fill.offset > gap.from) /* the connection broke, but it brought something */
+            rc = 0;
+    }
+    return rc;
+}
+
 ssize_t stage_read(const struct stage *s, void *p, size_t n, uint64_t offset)
 {
     size_t done = 0;

@@ -30,6 +30,9 @@ int stage_truncate(struct stage *s, uint64_t size);
 int stage_fill(struct stage *s, const void *p, size_t n, uint64_t offset);
 /* The first missing part within [from, to) and the size; false if all is there. */
 bool stage_missing(const struct stage *s, uint64_t from, uint64_t to, struct stage_extent *ret);
+/* Brings what is missing there from version `etag` of the object. What came before an error stays. */
+int stage_fetch(struct stage *s, struct store *store, struct store_name name, const char *etag, uint64_t from,
+                uint64_t to);
 ssize_t stage_read(const struct stage *s, void *p, size_t n, uint64_t offset);
 
 #endif

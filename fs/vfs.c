@@ -354,19 +354,21 @@ int vfs_stat_path(struct vfs *v, const struct inode_path *path, struct attr *ret
     return rc;
 }
 
-int vfs_stat_inode(struct vfs *v, struct inode *inode, const struct inode_path *path, struct attr *ret)
+int vfs_stat_child(struct vfs *v, struct inode *inode, const struct inode_path *path, struct attr *ret)
 {
-    struct open_file *f = vfs_file_borrow(v, inode);
+    struct open_file *f = inode ? vfs_file_borrow(v, inode) : NULL;
     bool ahead = f && open_file_attr(f, ret);
-    int rc = 0;
 
     if (f)
         vfs_file_drop(v, inode, f);
-    if (!ahead)
-        rc = vfs_stat_path(v, path, ret);
-    if (rc == 0 && attr_is_dir(ret) != inode->is_dir)
-        rc = -ESTALE;
-    return rc;
+    return ahead ? 0 : vfs_stat_path(v, path, ret);
+}
+
+int vfs_stat_inode(struct vfs *v, struct inode *inode, const struct inode_path *path, struct attr *ret)
+{
+    int rc = vfs_stat_child(v, inode, path, ret);
+
+    return rc == 0 && attr_is_dir(ret) != inode->is_dir ? -ESTALE : rc;
 }
 
 /* --- writing attributes --------------------------------------------------------------------------------------------- */
@@ -436,6 +438,18 @@ int vfs_ensure_marker(struct vfs *v, const struct inode_path *child)
     return rc;
 }
 
+struct attr vfs_new_attr(struct vfs *v, const struct inode_path *path, mode_t mode, struct vfs_caller who)
+{
+    struct attr at = {.mode = mode, .uid = who.uid, .gid = who.gid}, dir;
+
+    if (fs_cache_attr(v->cache, vfs_parent_key(path->key), &dir, NULL) && (dir.mode & S_ISGID)) {
+        at.gid = dir.gid;
+        at.mode |= S_ISDIR(mode) ? S_ISGID : 0;
+    }
+    at.mtime_ns = at.ctime_ns = clock_real_ns();
+    return at;
+}
+
 /* --- operations ------------------------------------------------------------------------------------------------------- */
 
 void vfs_make_entry(struct vfs *v, struct inode *parent, const char *name, const struct attr *at,
@@ -453,13 +467,10 @@ static int lookup_child(struct vfs *v, struct inode *parent, const char *name, c
                         struct attr *ret)
 {
     struct inode *child = inode_find(v->inodes, parent, name);
-    struct open_file *f = child ? vfs_file_borrow(v, child) : NULL;
-    bool ahead = f && open_file_attr(f, ret);
+    int rc = vfs_stat_child(v, child, path, ret);
 
-    if (f)
-        vfs_file_drop(v, child, f);
     inode_put(v->inodes, child);
-    return ahead ? 0 : vfs_stat_path(v, path, ret);
+    return rc;
 }
 
 int vfs_lookup(struct vfs *v, uint64_t parent, const char *name, struct vfs_entry *ret)

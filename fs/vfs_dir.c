@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "common/alloc.h"
-#include "common/clock.h"
 #include "common/log.h"
 #include "fs/vfs_internal.h"
 
@@ -20,19 +19,14 @@ struct vfs_dir {
 static int mkdir_pinned(struct vfs *v, struct inode *parent, const char *name, const struct inode_path *path,
                         mode_t mode, struct vfs_caller who, struct vfs_entry *ret)
 {
-    struct attr at, up;
+    struct attr at;
     int rc = vfs_check_name(v, path);
 
     if (rc == 0)
         rc = vfs_stat_path(v, path, &at);
     if (rc != -ENOENT)
         return rc == 0 ? -EEXIST : rc;
-    at = (struct attr){.mode = S_IFDIR | (mode & 07777), .uid = who.uid, .gid = who.gid};
-    at.mtime_ns = at.ctime_ns = clock_real_ns();
-    if (fs_cache_attr(v->cache, vfs_parent_key(path->key), &up, NULL) && (up.mode & S_ISGID)) {
-        at.gid = up.gid;
-        at.mode |= S_ISGID;
-    }
+    at = vfs_new_attr(v, path, S_IFDIR | (mode & 07777), who);
     rc = vfs_put_marker(v, path, &at);
     if (rc < 0)
         return rc;

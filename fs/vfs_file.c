@@ -199,46 +199,17 @@ int vfs_open(struct vfs *v, uint64_t ino, int flags, struct vfs_handle **ret_han
     return rc;
 }
 
-/* A set-group-id directory hands its group on. */
-static uint32_t group_for(struct vfs *v, struct inode *parent, const struct inode_path *child, uint32_t gid,
-                          mode_t *mode)
-{
-    struct attr dir;
-
-    if (fs_cache_attr(v->cache, vfs_parent_key(child->key), &dir, NULL) && (dir.mode & S_ISGID)) {
-        gid = dir.gid;
-        if (S_ISDIR(*mode))
-            *mode |= S_ISGID;
-    }
-    return gid;
-}
-
-static struct attr new_attr(struct vfs *v, struct inode *parent, const struct inode_path *path, mode_t mode,
-                            struct vfs_caller who)
-{
-    struct attr at = {.uid = who.uid};
-
-    at.gid = group_for(v, parent, path, who.gid, &mode);
-    at.mode = mode;
-    at.mtime_ns = at.ctime_ns = clock_real_ns();
-    return at;
-}
-
 /* Whether nothing is at path yet: 0, -EEXIST or another error. */
 static int check_absent(struct vfs *v, struct inode *parent, const char *name, const struct inode_path *path)
 {
     struct attr at;
     struct inode *child;
-    struct open_file *f;
     int rc = vfs_check_name(v, path);
 
     if (rc < 0)
         return rc;
     child = inode_find(v->inodes, parent, name);
-    f = child ? vfs_file_borrow(v, child) : NULL;
-    rc = f && open_file_attr(f, &at) ? 0 : vfs_stat_path(v, path, &at);
-    if (f)
-        vfs_file_drop(v, child, f);
+    rc = vfs_stat_child(v, child, path, &at);
     inode_put(v->inodes, child);
     return rc == 0 ? -EEXIST : rc == -ENOENT ? 0 : rc;
 }
@@ -248,7 +219,7 @@ static int create_pinned(struct vfs *v, struct inode *parent, const char *name, 
                          mode_t mode, int flags, struct vfs_caller who, struct vfs_entry *ret,
                          struct vfs_handle **ret_handle)
 {
-    struct attr at = new_attr(v, parent, path, S_IFREG | (mode & 07777), who);
+    struct attr at = vfs_new_attr(v, path, S_IFREG | (mode & 07777), who);
     struct inode *inode = inode_find(v->inodes, parent, name);
     struct open_file *f;
 
@@ -470,7 +441,7 @@ int vfs_symlink(struct vfs *v, const char *target, uint64_t parent, const char *
     if (rc == 0) {
         rc = vfs_is_top(&path) ? -EPERM : check_absent(v, dir, name, &path);
         if (rc == 0) {
-            at = new_attr(v, dir, &path, S_IFLNK | 0777, who);
+            at = vfs_new_attr(v, &path, S_IFLNK | 0777, who);
             rc = put_link(v, &path, str_from(target), &at);
         }
         if (rc == 0)

@@ -49,6 +49,10 @@ int vfs_fetch_attr(struct vfs *v, const struct inode_path *path, bool is_dir, bo
                    struct attr *ret);
 /* As vfs_stat_path(), for an inode, whose open file knows better. */
 int vfs_stat_inode(struct vfs *v, struct inode *inode, const struct inode_path *path, struct attr *ret);
+/* The same where the inode may be unknown (NULL) or of another kind. */
+int vfs_stat_child(struct vfs *v, struct inode *inode, const struct inode_path *path, struct attr *ret);
+/* What a new file, link or directory starts with; a set-group-id directory hands its group on. */
+struct attr vfs_new_attr(struct vfs *v, const struct inode_path *path, mode_t mode, struct vfs_caller who);
 /* Writes the attributes of an existing object, directory, container or account. */
 int vfs_post_attr(struct vfs *v, const struct inode_path *path, struct attr *at);
 /* Makes a directory's marker, or the container. */

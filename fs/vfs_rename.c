@@ -25,20 +25,6 @@ struct side {
 
 /* --- one object ------------------------------------------------------------------------------------------------------ */
 
-struct into_stage {
-    struct stage *stage;
-    uint64_t offset;
-};
-
-static int stage_sink(void *arg, const void *p, size_t n)
-{
-    struct into_stage *to = arg;
-    int rc = stage_fill(to->stage, p, n, to->offset);
-
-    to->offset += n;
-    return rc;
-}
-
 /* Down and up again, where the server has no COPY. */
 static int copy_through(struct vfs *v, struct store_name from, struct store_name to)
 {
@@ -51,16 +37,12 @@ static int copy_through(struct vfs *v, struct store_name from, struct store_name
     if (rc == 0)
         rc = stage_open(&stage, v->cache_dir, there.size);
     if (rc == 0) {
-        struct into_stage into = {.stage = &stage};
-        struct store_sink sink = {.write = stage_sink, .arg = &into};
-
         header_init(&h, a);
         attr_keep_foreign(&h, &there, true);
         for (size_t i = 0; i < there.headers.n; i++)
             if (str_istarts(there.headers.v[i].name, STR("X-Object-Meta-")))
                 header_set(&h, there.headers.v[i].name, there.headers.v[i].value);
-        if (there.size)
-            rc = v->store->get(v->store, from, there.etag, 0, there.size, &sink);
+        rc = stage_fetch(&stage, v->store, from, there.etag, 0, there.size);
         if (rc == 0)
             rc = upload_stage(v->store, to, &h, false, &stage, a, &put);
         stage_close(&stage);
@@ -266,11 +248,8 @@ static int check_target(struct vfs *v, const struct side *to, const struct attr 
                         bool *ret_exists)
 {
     struct attr at;
-    struct open_file *f = to->inode ? vfs_file_borrow(v, to->inode) : NULL;
-    int rc = f && open_file_attr(f, &at) ? 0 : vfs_stat_path(v, &to->path, &at);
+    int rc = vfs_stat_child(v, to->inode, &to->path, &at);
 
-    if (f)
-        vfs_file_drop(v, to->inode, f);
     *ret_exists = rc == 0;
     if (rc < 0)
         return rc == -ENOENT ? 0 : rc;
