@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 import urllib.parse
@@ -109,9 +110,12 @@ class Node:
     def close(self):
         for p in self.processes:
             p.terminate()
-        for p in self.processes:
-            p.wait(30)
+        statuses = [p.wait(30) for p in self.processes]
         self.log.close()
+        if not self.python:
+            with open(self.log.name) as f:
+                log = f.read()
+            assert statuses == [0] and 'Sanitizer' not in log and 'runtime error' not in log, '%s: %s' % (statuses, log)
 
     def ask(self, kind, method, path, headers, body=None):
         c = http.client.HTTPConnection('127.0.0.1', self.ports[kind], timeout=60)
@@ -381,6 +385,40 @@ class Servers(unittest.TestCase):
         self.both('container', 'DELETE', c, {'X-Timestamp': ts(1700000009)})
         self.both('container', 'GET', c, {'X-Backend-Record-Type': 'shard'})
         self.both('container', 'GET', c, {'X-Backend-Record-Type': 'shard', 'X-Backend-Override-Deleted': 'true'})
+
+    def test_many_at_once(self):
+        """One container and one account under readers and writers: nothing fails, nothing is lost."""
+        martlet = nodes[1]
+        martlet.ask('account', 'PUT', '/AUTH_many', {'X-Timestamp': ts(1700000000)})
+        martlet.ask('container', 'PUT', '/AUTH_many/c', {'X-Timestamp': ts(1700000000)})
+        row = {'X-Timestamp': ts(1700000001), 'X-Size': '1', 'X-Content-Type': 'a/b', 'X-Etag': 'e'}
+        wrong = []
+
+        def work(k):
+            for i in range(60):
+                calls = [('container', 'PUT', '/AUTH_many/c/%d-%d' % (k, i), row, 201),
+                         ('account', 'PUT', '/AUTH_many/c%d-%d' % (k, i), {'X-Put-Timestamp': ts(1), 'X-Delete-Timestamp': '0',
+                                                                           'X-Object-Count': '1', 'X-Bytes-Used': '1'}, 201)]
+                if i % 5 == 0:
+                    calls += [('container', 'GET', '/AUTH_many/c?format=json', {}, 200), ('account', 'HEAD', '/AUTH_many', {}, 204),
+                              ('container', 'POST', '/AUTH_many/c', {'X-Timestamp': ts(1700000002 + i), 'X-Container-Meta-K': str(k)}, 204)]
+                if i % 5 == 4:
+                    calls.append(('container', 'DELETE', '/AUTH_many/c/%d-%d' % (k, i), {'X-Timestamp': ts(1700000002)}, 204))
+                for kind, method, path, headers, expected in calls:
+                    status = martlet.ask(kind, method, path, headers)[0]
+                    if status != expected:
+                        wrong.append((method, path, status))
+
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(wrong, [])
+        headers = martlet.ask('container', 'HEAD', '/AUTH_many/c', {})[1]
+        self.assertEqual(headers['x-container-object-count'], str(8 * 48))
+        headers = martlet.ask('account', 'HEAD', '/AUTH_many', {})[1]
+        self.assertEqual(headers['x-account-container-count'], str(8 * 60))
 
     def test_update(self):
         rows = [{'name': 'u%d' % i, 'created_at': ts(1700000001), 'size': i, 'content_type': 't/p', 'etag': 'e', 'deleted': 0}
