@@ -79,11 +79,6 @@ static void check_existing(struct put *p)
         judge_existing(p);
 }
 
-static void check_job(void *arg)
-{
-    check_existing(arg);
-}
-
 /* --- the end of the body --------------------------------------------------------------------------------------------- */
 
 /* The ETag field: the MD5 the client counts on. */
@@ -121,8 +116,38 @@ static bool finish_digest(struct put *p)
     return true;
 }
 
-/* --- small bodies ------------------------------------------------------------------------------------------------------ */
+/* --- jobs for the disk's threads --------------------------------------------------------------------------------------- */
 
+static void create_job(void *arg)
+{
+    struct put *p = arg;
+    if (p->writing)
+        return;
+    check_existing(p);
+    if (p->err || p->status)
+        return;
+    p->err = diskfile_create(&p->r.file, &p->r.write, p->size, &p->writer);
+    p->writing = p->err == 0;
+}
+
+static void commit_job(void *arg)
+{
+    struct put *p = arg;
+    char name[ONDISK_NAME_SIZE];
+    if (finish_digest(p))
+        p->err = diskfile_commit(&p->writer, ondisk_name(p->r.time, ".data", name), &p->meta, true);
+    diskfile_close(&p->writer);
+    p->writing = false;
+}
+
+static void drop_job(void *arg)
+{
+    struct put *p = arg;
+    diskfile_close(&p->writer);
+    p->writing = false;
+}
+
+/* A body that is there as a whole: everything in one job. */
 struct small_job {
     struct put *put;
     struct str body;
@@ -132,28 +157,18 @@ static void store_small(void *arg)
 {
     struct small_job *j = arg;
     struct put *p = j->put;
-    char name[ONDISK_NAME_SIZE];
-    check_existing(p);
+    create_job(p);
     if (p->err || p->status)
         return;
     digest_update(p->digest, j->body.p, j->body.n);
     p->received = j->body.n;
-    if (finish_digest(p))
-        p->err =
-            diskfile_put(&p->r.file, &p->r.write, j->body, ondisk_name(p->r.time, ".data", name), &p->meta);
+    if (j->body.n)
+        p->err = diskfile_write(&p->writer, j->body.p, j->body.n);
+    if (!p->err)
+        commit_job(p);
 }
 
-/* --- large bodies ------------------------------------------------------------------------------------------------------ */
-
-static void create_job(void *arg)
-{
-    struct put *p = arg;
-    check_existing(p);
-    if (p->err || p->status)
-        return;
-    p->err = diskfile_create(&p->r.file, &p->r.write, p->size, &p->writer);
-    p->writing = p->err == 0;
-}
+/* --- bodies in pieces -------------------------------------------------------------------------------------------------- */
 
 struct chunk {
     struct put *put;
@@ -216,23 +231,6 @@ static int stream(struct put *p, char *buffers[2], size_t first)
         n = (size_t)got;
     }
     return body_err;
-}
-
-static void commit_job(void *arg)
-{
-    struct put *p = arg;
-    char name[ONDISK_NAME_SIZE];
-    if (finish_digest(p))
-        p->err = diskfile_commit(&p->writer, ondisk_name(p->r.time, ".data", name), &p->meta, true);
-    diskfile_close(&p->writer);
-    p->writing = false;
-}
-
-static void drop_job(void *arg)
-{
-    struct put *p = arg;
-    diskfile_close(&p->writer);
-    p->writing = false;
 }
 
 /* --- the answer -------------------------------------------------------------------------------------------------------- */
@@ -307,8 +305,6 @@ static bool put_large(struct put *p, char *buffers[2], size_t first)
         object_request_failed(&p->r, p->err, "PUT");
     else
         committed = object_request_offload(&p->r, commit_job, p) && may_go_on(p);
-    if (p->writing && rt_offload(p->r.device->pool, drop_job, p) != 0)
-        drop_job(p); /* the queue is full: better a short wait here than a leak */
     return committed;
 }
 
@@ -382,14 +378,16 @@ void object_put(struct backend_server *s, struct http_request *req, struct http_
     if (!object_request_init(server, req, rsp, &p.r) || !check_request(&p) || !object_request_device(&p.r))
         return;
     object_request_part_power(&p.r);
-    /* Whoever waits for 100 Continue learns of a conflict before sending the body; so does the sender of a long one. */
-    if (header_has(&req->headers, STR("Expect")) || p.size < 0 || (uint64_t)p.size > CHUNK) {
-        if (!object_request_offload(&p.r, check_job, &p) || !may_go_on(&p))
-            return;
-    }
+    /* Whoever waits for 100 Continue learns of a conflict or a full disk before sending the body; so does the sender of
+     * a long one. */
+    bool early = header_has(&req->headers, STR("Expect")) || p.size < 0 || (uint64_t)p.size > CHUNK;
+    if (early && (!object_request_offload(&p.r, create_job, &p) || !may_go_on(&p)))
+        return;
     p.digest = digest_new(DIGEST_MD5);
     bool committed = receive(&p);
     digest_free(p.digest);
+    if (p.writing && rt_offload(p.r.device->pool, drop_job, &p) != 0)
+        drop_job(&p); /* the queue is full: better a short wait here than a leak */
     if (p.checked && !p.err)
         object_request_note(&p.r, &p.before);
     if (!committed)
