@@ -8,6 +8,7 @@ import getpass
 import glob
 import hashlib
 import http.client
+import json
 import logging
 import os
 import pickle
@@ -341,6 +342,64 @@ class TestSameDecisions(ObjectCase):
             self.assertEqual(f.read(), hash_path('a', 'c', 'here')[-3:] + '\n')
 
 
+RECORDER = '''
+import http.server, json, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        skip = ('host', 'user-agent', 'referer', 'accept-encoding', 'content-length', 'connection')
+        fields = sorted((k.lower(), v) for k, v in self.headers.items() if k.lower() not in skip)
+        with open(sys.argv[1], 'a') as f:
+            f.write(json.dumps([self.command, self.path, fields]) + '\\n')
+        self.send_response(201)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+
+    do_PUT = do_DELETE = answer
+
+    def log_message(self, *args):
+        pass
+
+http.server.HTTPServer.request_queue_size = 64
+server = http.server.HTTPServer(('127.0.0.1', 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+'''
+
+
+class Recorder:
+    """A container server that says 201 to everything and remembers it: a process of its own, beside eventlet."""
+
+    def __init__(self, name):
+        self.path = os.path.join(DIR, name)
+        open(self.path, 'w').close()
+        self.process = subprocess.Popen([sys.executable, '-c', RECORDER, self.path], stdout=subprocess.PIPE)
+        self.server_port = int(self.process.stdout.readline())
+        self.offset = 0
+
+    def take(self):
+        with open(self.path) as f:
+            f.seek(self.offset)
+            seen = [json.loads(line) for line in f]
+            self.offset = f.seek(0, os.SEEK_END)
+        return sorted(seen)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def headers(self):
+        host = '127.0.0.1:%d' % self.server_port
+        return {'X-Container-Host': host + ',' + host, 'X-Container-Device': 'sda,sdb', 'X-Container-Partition': '9',
+                'X-Trans-Id': 'tx1'}
+
+    def expirer_headers(self):
+        host = '127.0.0.1:%d' % self.server_port
+        return {'X-Delete-At-Host': host, 'X-Delete-At-Device': 'sdx', 'X-Delete-At-Partition': '4',
+                'X-Delete-At-Container': '1700006385'}
+
+
 class TestSameAnswers(ObjectCase):
     """The same requests, random and in order, to both servers; then the same files on disk."""
 
@@ -349,6 +408,7 @@ class TestSameAnswers(ObjectCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.recorders = Recorder('seen by ours'), Recorder('seen by theirs')
         cls.other_srv = os.path.join(DIR, 'srv python')
         os.makedirs(os.path.join(cls.other_srv, 'sda'))
         cls.other_port = free_port()
@@ -372,6 +432,8 @@ class TestSameAnswers(ObjectCase):
 
     @classmethod
     def tearDownClass(cls):
+        for recorder in cls.recorders:
+            recorder.stop()
         cls.other.kill()
         cls.other.wait()
         super().tearDownClass()
@@ -409,6 +471,36 @@ class TestSameAnswers(ObjectCase):
         self.assertEqual(ours, theirs, (method, path, headers))
         return ours
 
+    def both_with_updates(self, rnd, method, path, body, headers):
+        """The same, and the container servers hear the same."""
+        answers = []
+        mute, expirer, shard = rnd.random() < .1, rnd.random() < .7, rnd.random() < .1
+        for port, recorder in ((self.port, self.recorders[0]), (self.other_port, self.recorders[1])):
+            all_headers = dict(headers)
+            if method in ('PUT', 'POST', 'DELETE') and not mute:
+                all_headers.update(recorder.headers())
+                if expirer and method != 'DELETE':
+                    all_headers.update(recorder.expirer_headers())
+                if shard:
+                    all_headers['X-Backend-Quoted-Container-Path'] = '.shards_a/c-%C3%A4'
+            answers.append((self.summary(method, self.ask_at(port, method, path, body, all_headers)), recorder.take()))
+        if answers[0] != answers[1]:
+            with open(self.log.name, errors='replace') as log:
+                self.maxDiff = None
+                self.assertEqual(answers[0], answers[1], (method, path, headers, log.read()[-2000:]))
+        return answers[0][0]
+
+    def pendings(self, srv):
+        found = {}
+        for folder, _, names in os.walk(os.path.join(srv, 'sda')):
+            for name in names if 'async_pending' in folder else ():
+                path = os.path.join(folder, name)
+                with open(path, 'rb') as f:
+                    update = pickle.load(f)
+                update['headers'] = {k: str(v) for k, v in update['headers'].items() if k not in ('User-Agent', 'Referer')}
+                found[os.path.relpath(path, srv)] = update
+        return found
+
     def files(self, srv):
         """Every object file with its metadata and bytes."""
         found = {}
@@ -438,7 +530,8 @@ class TestSameAnswers(ObjectCase):
                 headers['Content-Type'] = rnd.choice(['text/plain', 'image/png', 'a/b;swift_bytes=7'])
             if method == 'POST' and rnd.random() < .2:
                 headers['Content-Type-Timestamp'] = min(Timestamp(stamp()), Timestamp(headers['X-Timestamp'])).internal
-            for k in ('X-Object-Meta-A', 'x-object-meta-b_c', 'X-Object-Sysmeta-S', 'X-Object-Transient-Sysmeta-T',
+            for k in ('X-Object-Meta-A', 'x-object-meta-b_c', 'X-Object-Sysmeta-Container-Update-Override-Etag',
+                      'X-Backend-Container-Update-Override-Size', 'X-Backend-Clean-Expiring-Object-Queue', 'X-Object-Sysmeta-S', 'X-Object-Transient-Sysmeta-T',
                       'Content-Encoding', 'X-Static-Large-Object', 'X-Robots-Tag', 'X-Other'):
                 if rnd.random() < .25:
                     headers[k] = rnd.choice(['1', 'two words', wire('\u00e9'), ''])
@@ -470,7 +563,7 @@ class TestSameAnswers(ObjectCase):
         base = int(time.time()) - 60
         seen = {}
         for _ in range(1500):
-            status = self.both(*self.random_request(rnd, base))[0]
+            status = self.both_with_updates(rnd, *self.random_request(rnd, base))[0]
             seen[status] = seen.get(status, 0) + 1
         for status in (200, 201, 202, 204, 206, 304, 404, 409, 412, 416, 422):
             self.assertGreater(seen.get(status, 0), 0, seen)
@@ -478,6 +571,9 @@ class TestSameAnswers(ObjectCase):
         self.assertEqual(sorted(ours), sorted(theirs))
         for path in ours:
             self.assertEqual(ours[path], theirs[path], path)
+        ours = self.pendings(self.srv)
+        self.assertGreater(len(ours), 0)
+        self.assertEqual(ours, self.pendings(self.other_srv))
 
     def test_odd_requests(self):
         now = Timestamp.now().internal
