@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
@@ -341,21 +340,16 @@ struct pending_lock {
  * noticed here. */
 static int pending_lock(struct db_broker *b, struct pending_lock *l)
 {
-    struct timespec until;
     int64_t start = clock_monotonic_ms();
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    int64_t ns = until.tv_nsec + (int64_t)b->lock_timeout_ms * 1000000;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-    if (pthread_mutex_timedlock(&b->entry->pending, &until) != 0)
-        return -EBUSY;
-
+    int err = db_entry_lock(&b->entry->pending, b->lock_timeout_ms);
+    if (err)
+        return err;
     int64_t left = b->lock_timeout_ms - (clock_monotonic_ms() - start);
     char *lock = xasprintf("%s/.lock", b->dir);
     l->fd = file_lock(lock, left > 0 ? (int)left : 0);
     free(lock);
-    int err = l->fd >= 0 ? 0 : l->fd == -ETIMEDOUT ? -EBUSY : l->fd;
+    err = l->fd >= 0 ? 0 : l->fd == -ETIMEDOUT ? -EBUSY : l->fd;
     if (!err)
         err = db_broker_find(b);
     if (err) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "common/alloc.h"
 #include "common/hash.h"
@@ -88,6 +89,18 @@ static void entry_free_if_unused(struct db_cache *c, struct db_entry *e)
 }
 
 /* --- entries ------------------------------------------------------------------------------------------------ */
+
+int db_entry_lock(pthread_mutex_t *m, int timeout_ms)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME,
+                  &until); /* the clock of pthread_mutex_timedlock, whatever a test says the time is */
+    int64_t ns = until.tv_nsec + (int64_t)timeout_ms * 1000000;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    return pthread_mutex_timedlock(m, &until) ? -EBUSY : 0;
+}
 
 struct db_entry *db_cache_entry(struct db_cache *c, const char *base_path)
 {

@@ -38,6 +38,8 @@ struct db_entry {
     unsigned refs;
     struct db_handle *idle; /* newest first */
 };
+/* Takes one of the two mutexes; -EBUSY if it could not be had within timeout_ms. */
+int db_entry_lock(pthread_mutex_t *m, int timeout_ms);
 /* The entry of a database (its path without an epoch). Every get wants a put. */
 struct db_entry *db_cache_entry(struct db_cache *c, const char *base_path);
 void db_cache_entry_put(struct db_cache *c, struct db_entry *e);

@@ -164,7 +164,9 @@ int db_begin(struct db_broker *b)
     int err = db_prepare(b, &stmt, "BEGIN IMMEDIATE");
     if (err)
         return err;
-    pthread_mutex_lock(&b->entry->write);
+    err = db_entry_lock(&b->entry->write, DB_BUSY_TIMEOUT_MS);
+    if (err)
+        return err;
     err = db_run(b, stmt);
     if (err)
         pthread_mutex_unlock(&b->entry->write);
