@@ -181,6 +181,7 @@ class Failover(unittest.TestCase):
         self.assertGreater(served[0], 10)
         self.assertEqual(first + answer.read(), body)  # the old process ended this one
         connection.close()
+        c._login = None  # tokens live in the process, as there is no memcached here
         self.assertEqual(c.request('GET', '/c/o').status, 200)
         connection = http.client.HTTPConnection('127.0.0.1', c.port, timeout=60)
         connection.request('GET', account + '/c/o', headers={'X-Auth-Token': c.login()[0]})
