@@ -86,6 +86,23 @@ static void test_selection(void **state)
     expect(f, (struct db_listing){SLASH, .reverse = true, .limit = 3}, "o1|caf\xc3\xa9|a/|");
 }
 
+/* Where the reference loses a name: one that follows a folder at once, and in reverse the folder's own marker. */
+static void test_neighbours_of_a_folder(void **state)
+{
+    struct fixture *f = *state;
+    struct object_row rows[] = {
+        put(STR("a/b/"), "1700000010.00000", 1, "t/p"), put(STR("a/b/c"), "1700000010.00000", 1, "t/p"),
+        put(STR("a/b0"), "1700000010.00000", 1, "t/p"), put(STR("a/c"), "1700000010.00000", 1, "t/p")};
+    struct db_broker b;
+
+    create(f);
+    broker(f, &b);
+    assert_int_equal(container_merge_rows(&b, rows, 4, STR_NONE), 0);
+    db_broker_release(&b);
+    expect(f, (struct db_listing){.path = STR("a")}, "a/b/|a/b0|a/c|");
+    expect(f, (struct db_listing){.path = STR("a"), .reverse = true}, "a/c|a/b0|a/b/|");
+}
+
 static void test_policy_and_reserved(void **state)
 {
     struct fixture *f = *state;
@@ -266,8 +283,8 @@ static void test_folding_jumps(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_selection),       T(test_policy_and_reserved), T(test_formats),
-        T(test_against_a_model), T(test_folding_jumps),
+        T(test_selection), T(test_neighbours_of_a_folder), T(test_policy_and_reserved),
+        T(test_formats),   T(test_against_a_model),        T(test_folding_jumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
