@@ -20,7 +20,7 @@ static void hashes_job(void *arg)
 {
     struct replicate *j = arg;
     struct suffix_hashes h;
-    int err = suffix_hashes_get(&j->r.dir, j->r.path.part, NULL, 0, false, j->r.req->arena, &h, NULL);
+    int err = suffix_hashes_get(j->r.dir, j->r.path.part, NULL, 0, false, j->r.req->arena, &h, NULL);
     if (err == -ENOENT) {
         suffix_hashes_init(&h, j->r.req->arena);
         err = 0;
@@ -36,7 +36,7 @@ static void invalidate_job(void *arg)
     struct str rest = j->r.path.account, suffix;
     while (!j->err && str_next(&rest, '-', &suffix))
         if (objects_dir_is_suffix(suffix))
-            j->err = suffix_hashes_invalidate(&j->r.dir, j->r.path.part, suffix);
+            j->err = suffix_hashes_invalidate(j->r.dir, j->r.path.part, suffix);
     pickle_begin(&j->answer);
     pickle_none(&j->answer);
     pickle_end(&j->answer);

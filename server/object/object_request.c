@@ -50,11 +50,12 @@ bool object_request_device(struct object_request *r)
         error_page(r->rsp, 507);
         return false;
     }
-    objects_dir_init(&r->dir, r->req->arena, r->device->path, r->policy);
-    r->dir.reclaim_age_ms = o->reclaim_age_ms;
-    r->dir.commit_window_ms = o->commit_window_ms;
+    r->dir = arena_alloc(r->req->arena, sizeof *r->dir);
+    objects_dir_init(r->dir, r->req->arena, r->device->path, r->policy);
+    r->dir->reclaim_age_ms = o->reclaim_age_ms;
+    r->dir->commit_window_ms = o->commit_window_ms;
     if (r->path.object.p)
-        diskfile_init(&r->file, r->req->arena, &r->dir, &r->server->base.conf->hash, r->path.part,
+        diskfile_init(&r->file, r->req->arena, r->dir, &r->server->base.conf->hash, r->path.part,
                       r->path.account, r->path.container, r->path.object);
     r->write = (struct diskfile_write_options){
         .device = r->device,

@@ -47,7 +47,7 @@ struct object_request {
     struct backend_path path;
     const struct policy *policy;
     const struct device *device;
-    struct objects_dir dir;
+    struct objects_dir *dir; /* in the arena: bodies use it after the method has returned */
     struct diskfile file;
     struct diskfile_write_options write;
     struct timestamp time; /* X-Timestamp, or now */

@@ -692,6 +692,34 @@ static void test_quarantine(void **state)
     play(scene_quarantine);
 }
 
+/* The file shrinks while it is sent: the body breaks off with an error, and the object is quarantined. */
+static void scene_shrinking(void)
+{
+    struct http_request req;
+    struct http_response rsp;
+    struct buf b;
+    assert_int_equal(put_at("1700000000", "", pattern(3000000)).status, 201);
+    http_request_init(&req, arena, STR("GET"), STR(PATH));
+    http_response_init(&rsp, arena);
+    http_app_call(app, &req, &rsp);
+    assert_int_equal(rsp.status, 200);
+    assert_int_equal(rsp.body->length, 3000000);
+    assert_int_equal(truncate(data_file(), 1500000), 0);
+    buf_init(&b, 4000000);
+    assert_int_equal(http_body_read_all(rsp.body, &b), -EIO);
+    assert_true(b.n < 1500000);
+    assert_int_equal(http_body_read(rsp.body, b.p, 1), -EIO);
+    http_body_close(rsp.body);
+    buf_release(&b);
+    assert_true(in_quarantine());
+    assert_int_equal(get("").status, 404);
+}
+
+static void test_shrinking(void **state)
+{
+    play(scene_shrinking);
+}
+
 static void scene_collision(void)
 {
     put_at("1700000000", "", STR("hello"));
@@ -977,25 +1005,16 @@ int main(void)
     /* A failing assertion cannot jump off a task's stack. */
     setenv("CMOCKA_TEST_ABORT", "1", 1);
     const struct CMUnitTest tests[] = {
-        EACH(test_put_get),
-        EACH(test_sizes),
-        EACH(test_chunked),
-        EACH(test_broken_bodies),
-        EACH(test_put_conditions),
-        EACH(test_bad_requests),
-        EACH(test_policy),
-        cmocka_unit_test_setup_teardown(test_full, setup_full, teardown),
-        EACH(test_get_conditions),
-        EACH(test_post),
-        EACH(test_delete),
-        EACH(test_expiry),
-        EACH(test_quarantine),
-        EACH(test_collision),
-        EACH(test_cache),
-        EACH(test_replicate),
-        EACH(test_container_updates),
-        EACH(test_slow_container),
-        EACH(test_expirer_updates),
+        EACH(test_put_get),        EACH(test_sizes),
+        EACH(test_chunked),        EACH(test_broken_bodies),
+        EACH(test_put_conditions), EACH(test_bad_requests),
+        EACH(test_policy),         cmocka_unit_test_setup_teardown(test_full, setup_full, teardown),
+        EACH(test_get_conditions), EACH(test_post),
+        EACH(test_delete),         EACH(test_expiry),
+        EACH(test_quarantine),     EACH(test_shrinking),
+        EACH(test_collision),      EACH(test_cache),
+        EACH(test_replicate),      EACH(test_container_updates),
+        EACH(test_slow_container), EACH(test_expirer_updates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
