@@ -196,6 +196,11 @@ void attr_to_stat(const struct attr *at, uint64_t ino, struct stat *ret)
     ret->st_ctim = timespec_of(at->ctime_ns);
 }
 
+bool attr_same_metadata(const struct attr *a, const struct attr *b)
+{
+    return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid && a->mtime_ns == b->mtime_ns;
+}
+
 bool attr_matches(const struct attr *at, const char *hash, int64_t changed_us)
 {
     int64_t ceil_s = (changed_us + 999999) / 1000000;

@@ -62,6 +62,8 @@ static inline bool attr_is_dir(const struct attr *at)
 {
     return S_ISDIR(at->mode);
 }
+/* Equal in what attr_to_headers() writes. */
+bool attr_same_metadata(const struct attr *a, const struct attr *b);
 /* Does the listing speak of the version that `at` describes? */
 bool attr_matches(const struct attr *at, const char *hash, int64_t changed_us);
 

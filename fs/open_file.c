@@ -283,11 +283,6 @@ static int build_headers(struct open_file *f, struct store_name name, const stru
     return rc == -ENOENT ? 0 : rc;
 }
 
-static bool same_metadata(const struct attr *a, const struct attr *b)
-{
-    return a->mode == b->mode && a->uid == b->uid && a->gid == b->gid && a->mtime_ns == b->mtime_ns;
-}
-
 /* The early upload's content with the attributes of now. */
 static int finish_early(struct open_file *f, struct store_name name, const struct attr *at, struct arena *a,
                         struct store_reply *ret)
@@ -304,7 +299,7 @@ static int finish_early(struct open_file *f, struct store_name name, const struc
         f->no_early = true;
         return rc;
     }
-    if (same_metadata(at, &f->early_at))
+    if (attr_same_metadata(at, &f->early_at))
         return 0;
     header_init(&h, a);
     attr_to_headers(at, &h);
@@ -348,7 +343,7 @@ static void after_upload(struct open_file *f, const struct attr *sent, const str
 {
     pthread_mutex_lock(&f->lock);
     f->dirty = false;
-    f->attr_dirty = !same_metadata(&f->at, sent);
+    f->attr_dirty = !attr_same_metadata(&f->at, sent);
     f->exists = true;
     f->exclusive = false;
     attr_take_version(&f->at, r);

@@ -130,15 +130,28 @@ static int fetch_file(struct vfs *v, const struct inode_path *path, struct attr 
     return rc;
 }
 
+/* The time of a change of our own is known to the second when it is made, and exactly only later. It must not
+ * seem to move for that (tar complains): as long as nothing else differs it stays. */
+static void keep_change_time(struct vfs *v, struct str key, struct attr *at)
+{
+    struct attr old;
+
+    if (fs_cache_attr(v->cache, key, &old, NULL) && attr_same_metadata(&old, at) && old.size == at->size &&
+        strcmp(old.etag, at->etag) == 0)
+        at->ctime_ns = old.ctime_ns;
+}
+
 int vfs_fetch_attr(struct vfs *v, const struct inode_path *path, bool is_dir, bool plain_marker,
                    struct attr *ret)
 {
     int rc = is_dir ? fetch_directory(v, path, plain_marker, ret) : fetch_file(v, path, ret);
 
-    if (rc == 0)
+    if (rc == 0) {
+        keep_change_time(v, path->key, ret);
         fs_cache_set_attr(v->cache, path->key, ret);
-    else if (rc == -ENOENT)
+    } else if (rc == -ENOENT) {
         vfs_remember(v, path, NULL);
+    }
     return rc;
 }
 

@@ -877,6 +877,27 @@ static void attributes_of_a_file_being_written_go_with_it(void **state)
     assert_true(str_eq(header_get(&fake_object(x->f, "c/f")->headers, STR("X-Object-Meta-Uid")), STR("5")));
 }
 
+/* Our own POST is dated by guess; what a later HEAD says must not look like another change. */
+static void the_time_of_change_stands_still(void **state)
+{
+    struct fixture *x = *state;
+    struct stat st = {.st_mode = 0700}, later;
+    uint64_t ino;
+
+    remount(x, "c", 0);
+    assert_int_equal(make_dir(x->v, "d"), 0);
+    assert_int_equal(find(x->v, "d", &ino, NULL), 0);
+    x->f->now_us += 5000000;
+    assert_int_equal(vfs_setattr(x->v, ino, &st, VFS_SET_MODE, &st), 0);
+    fake_object(x->f, "c/d/")->changed_us -= 1000000;
+    assert_int_equal(vfs_getattr(x->v, ino, &later), 0);
+    assert_int_equal(later.st_ctim.tv_sec, st.st_ctim.tv_sec);
+    fake_write(x->f, "c/d/", STR(""), "X-Object-Meta-Mode: 40711");
+    assert_int_equal(vfs_getattr(x->v, ino, &later), 0);
+    assert_int_equal(later.st_mode & 07777, 0711);
+    assert_int_not_equal(later.st_ctim.tv_sec, st.st_ctim.tv_sec);
+}
+
 static void links(void **state)
 {
     struct fixture *x = *state;
@@ -1225,6 +1246,7 @@ int main(void)
         TEST(bad_names),
         TEST(attributes_keep_what_others_wrote),
         TEST(attributes_of_a_file_being_written_go_with_it),
+        TEST(the_time_of_change_stands_still),
         TEST(links),
         TEST(a_file_is_renamed),
         TEST(another_clients_file_is_not_replaced),
