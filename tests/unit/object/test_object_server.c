@@ -803,9 +803,9 @@ static void test_replicate(void **state)
 /* --- container updates ---------------------------------------------------------------------------------------------------- */
 
 static struct {
-    char requests[4][1024];
+    char requests[32][1024];
     atomic_int n;
-    int status;
+    atomic_int status;
     int64_t delay_ms;
 } container;
 
@@ -818,7 +818,7 @@ static void container_handle(struct http_app *self, struct http_request *req, st
                       STR("X-Backend-Storage-Policy-Index"),
                       STR("X-Trans-Id")};
     int slot = atomic_fetch_add(&container.n, 1);
-    char *at = container.requests[slot < 3 ? slot : 3];
+    char *at = container.requests[slot < 31 ? slot : 31];
     int used = snprintf(at, 1024, "%.*s %.*s", STR_ARG(req->method), STR_ARG(req->raw_path));
     for (size_t i = 0; i < sizeof f / sizeof *f; i++)
         used += snprintf(at + used, 1024 - (size_t)used, " %.*s", STR_ARG(header_get(&req->headers, f[i])));
