@@ -3,6 +3,7 @@
  * test_diskfile.c: the order of a commit, and each of its system calls failing once: an error is reported, nothing half-made is
  * seen, and nothing that was acknowledged is missing.
  */
+#undef _FORTIFY_SOURCE /* open() is defined here */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,6 +34,7 @@ static struct {
     bool fired;
     bool linked; /* the object had its name when the failure came */
     bool has_link;
+    bool no_tmpfile; /* the file system does not know unnamed files */
     char trace[256]; /* one letter per call */
 } fault;
 
@@ -85,6 +87,19 @@ int mkdir(const char *path, mode_t mode)
 int fallocate(int fd, int mode, off_t offset, off_t n)
 {
     return fails(FALLOCATE, 'a') ? -1 : (int)syscall(SYS_fallocate, fd, mode, offset, n);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = (flags & (O_CREAT | __O_TMPFILE)) ? va_arg(args, mode_t) : 0;
+    va_end(args);
+    if (fault.no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
 static void watch(enum call which, int nth, int error)
@@ -449,6 +464,29 @@ static void test_cache_expiry_and_room(void **state)
     object_cache_free(cache);
 }
 
+/* --- a file system without unnamed files: the last test, since the process remembers ----------------------------------------- */
+
+static void test_named_temporary(void **state)
+{
+    const char *tmp = arena_printf(arena, "%s/tmp", root).p;
+    fault.no_tmpfile = true;
+    assert_int_equal(put("1700000000.00000", STR("hello")), 0);
+    fault.no_tmpfile = false;
+    assert_int_equal(access(tmp, F_OK), 0);
+    assert_int_equal(count_files(tmp), 0);
+    assert_int_equal(look().state, DISKFILE_LIVE);
+    assert_int_equal(put("1700000001.00000", STR("more")), 0);
+    assert_int_equal(count_files(file.path), 1);
+    /* Where it fails, the temporary file goes too. */
+    watch(FSYNC, 1, EIO);
+    assert_int_equal(put("1700000002.00000", STR("x")), -EIO);
+    fault.on = false;
+    assert_int_equal(count_files(tmp), 0);
+    assert_int_equal(look().size, 4);
+    assert_int_equal(diskfile_delete(&file, &options, ts("1700000003")), 0);
+    assert_int_equal(look().state, DISKFILE_DELETED);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -467,6 +505,7 @@ int main(void)
         EACH(test_next_part_power),
         EACH(test_cache),
         EACH(test_cache_expiry_and_room),
+        EACH(test_named_temporary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
