@@ -137,6 +137,7 @@ static int run_once(struct store_swift *s, struct call *c, uint64_t *ret_generat
 /* 0: an answer came, see c->t. Else a negative errno. */
 static int call_run(struct store_swift *s, struct call *c)
 {
+    int64_t give_up = clock_monotonic_ms() + STORE_SWIFT_PATIENCE_MS;
     bool renewed = false;
     uint64_t generation = 0;
     int rc;
@@ -149,7 +150,8 @@ static int call_run(struct store_swift *s, struct call *c)
                 continue;
             return 0;
         }
-        if (!worth_repeating(c, rc) || ++attempt >= STORE_SWIFT_ATTEMPTS || cancelled(c) || !can_repeat(c))
+        if (!worth_repeating(c, rc) || ++attempt >= STORE_SWIFT_ATTEMPTS || clock_monotonic_ms() > give_up ||
+            cancelled(c) || !can_repeat(c))
             return rc;
         c->repeated = true;
         pause_before(attempt - 1);

@@ -12,6 +12,8 @@
 #include "fs/store.h"
 
 #define STORE_SWIFT_ATTEMPTS 6
+/* After so long nothing is begun again: a server that hangs costs its time-outs (transfer.c) but twice. */
+#define STORE_SWIFT_PATIENCE_MS 50000
 
 /* Uses pool and auth, which must outlive it. Reads the limits from /info (Swift's defaults where there is
  * none). The token must have been got. */
