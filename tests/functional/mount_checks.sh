@@ -370,6 +370,7 @@ odd_names() {
     swift PUT "$name/odd/both/file" --data-binary x -o /dev/null
     swift PUT "$name/odd/$(printf 'n%.0s' $(seq 300))" --data-binary x -o /dev/null
     swift PUT "$name/odd/good" --data-binary x -o /dev/null
+    sleep 3.5
     same "$(ls odd | tr '\n' ' ')" 'a both good '
     same "$(cat odd/good odd/both/file)" xx
     refuse rmdir odd/a
