@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/policy.h"
 #include "common/clock.h"
 
 int node_count_parse(struct str text, struct node_count *ret)
@@ -39,6 +40,7 @@ void node_iter_init(struct node_iter *it, struct arena *arena, struct error_limi
     it->primaries = arena_alloc(arena, max * sizeof(*it->primaries));
     it->n_primaries = ring_primaries(ring, part, devices, max);
     it->next_primary = it->n_handoffs = it->n_given = 0;
+    it->n_limited = it->next_limited = it->primaries_given = 0;
     for (size_t i = 0; i < it->n_primaries; i++)
         it->primaries[i] = (struct node){devices[i], false, i};
     if (shuffle)
@@ -81,18 +83,42 @@ static bool take(struct node_iter *it, struct node node, struct node *ret)
     return true;
 }
 
-static bool next_node(struct node_iter *it, struct node *ret)
+static bool next_primary(struct node_iter *it, struct node *ret)
 {
-    if (used(it) >= it->left)
-        return false;
-    while (it->next_primary < it->n_primaries)
-        if (take(it, it->primaries[it->next_primary++], ret))
+    while (it->next_primary < it->n_primaries) {
+        struct node node = it->primaries[it->next_primary++];
+        if (take(it, node, ret)) {
+            it->primaries_given++;
             return true;
+        }
+        it->primaries[it->n_limited++] = node; /* n_limited < next_primary: this slot has been read */
+    }
+    return false;
+}
+
+static bool next_handoff(struct node_iter *it, struct node *ret)
+{
     const struct ring_device *d;
     while ((d = ring_handoffs_next(&it->handoffs)))
         if (take(it, (struct node){d, true, it->n_handoffs++}, ret))
             return true;
     return false;
+}
+
+static bool next_limited(struct node_iter *it, struct node *ret)
+{
+    if (it->next_limited == it->n_limited || it->primaries_given >= quorum_size(it->n_primaries))
+        return false;
+    *ret = it->primaries[it->next_limited++];
+    it->primaries_given++;
+    return true;
+}
+
+static bool next_node(struct node_iter *it, struct node *ret)
+{
+    if (used(it) < it->left && (next_primary(it, ret) || next_handoff(it, ret)))
+        return true;
+    return next_limited(it, ret);
 }
 
 bool node_iter_next(struct node_iter *it, struct node *ret)

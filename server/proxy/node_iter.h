@@ -4,6 +4,9 @@
  * that failed too often lately, request_node_count of them at most. A device that turns out to be error limited while it
  * is used does not count.
  *
+ * Where error limits leave fewer primaries than a quorum, the limited ones come last of all: nodes that have just come
+ * back are asked rather than the request refused.
+ *
  * Several tasks may take from one iterator: it has its own mutex.
  */
 #ifndef PROXY_NODE_ITER_H
@@ -34,6 +37,8 @@ struct node_iter {
     uint32_t part;
     struct node *primaries;
     size_t n_primaries, next_primary;
+    size_t n_limited, next_limited; /* primaries[0 .. n_limited): passed over as error limited */
+    size_t primaries_given;
     int64_t left;              /* how many may be tried */
     int64_t expected_handoffs; /* of them, while no primary is skipped */
     struct ring_handoffs handoffs;

@@ -64,6 +64,14 @@ static void order(void *arg)
     CHECK(node_iter_next(&it, &node) && node.handoff && node.index == 0);
     CHECK(!node_iter_next(&it, &node));
     node_iter_release(&it);
+    /* with 0 and 1 limited only 2 is left of the primaries: one of them comes after all others */
+    start(&it, "2 * replicas", false);
+    all = walk(&it);
+    CHECK(str_eq(all, STR("2|340")) || str_eq(all, STR("2|430")));
+    error_limiter_limit(limiter, ring_device(ring, 2));
+    start(&it, "2 * replicas", false);
+    all = walk(&it);
+    CHECK(str_eq(all, STR("|3401")) || str_eq(all, STR("|4301")));
     arena_free(arena);
     error_limiter_free(limiter);
     ring_unref(ring);
