@@ -4,8 +4,9 @@
  */
 #include "proxy_fixture.h"
 
-#define O   "/v1/AUTH_a/c/o"
-#define BIG (2 * 1024 * 1024 + 5)
+#define O          "/v1/AUTH_a/c/o"
+#define BIG        (2 * 1024 * 1024 + 5)
+#define HUGE_BYTES (20 << 20) /* more than fits between two sockets */
 
 static char *big;
 
@@ -23,7 +24,7 @@ static void three_copies(void *arg)
     CHECK(exchange_field(&x, "Last-Modified").n > 0);
     CHECK_STR(exchange_text(&x), "");
     for (int i = 0; i < 3; i++) {
-        CHECK_STR(buf_view(&fakes[i].data), "hello");
+        CHECK_STR(stored_by(i), "hello");
         CHECK_STR(fake_header(i, x.arena, "Expect"), "100-continue");
         CHECK_STR(fake_header(i, x.arena, "Content-Length"), "5");
         CHECK_STR(fake_header(i, x.arena, "X-Object-Meta-A"), "1");
@@ -78,7 +79,7 @@ static void empty_and_chunked(void *arg)
     fixture_start("");
     CHECK_INT(simple("PUT", O, ""), 201);
     CHECK_INT(copies(), 3);
-    CHECK_INT(fakes[0].data.n, 0);
+    CHECK_INT(stored_by(0).n, 0);
     begin(&x, "PUT", O);
     x.req.body = http_body_memory(x.arena, STR("chunks"));
     x.req.body->length = -1;
@@ -86,7 +87,7 @@ static void empty_and_chunked(void *arg)
     x.req.chunked = true;
     exchange_run(&x, fx.proxy);
     CHECK_INT(x.rsp.status, 201);
-    CHECK_STR(buf_view(&fakes[2].data), "chunks");
+    CHECK_STR(stored_by(2), "chunks");
     CHECK_STR(fake_header(2, x.arena, "Transfer-Encoding"), "chunked");
     exchange_release(&x);
     CHECK_INT(simple("PUT", O, NULL), 411);
@@ -110,9 +111,10 @@ static int whole_copies(void)
 {
     int n = 0;
     for (int i = 0; i < FAKES; i++) {
-        if (!fakes[i].present)
+        struct str s = stored_by(i);
+        if (!s.p)
             continue;
-        CHECK(fakes[i].data.n == BIG && memcmp(fakes[i].data.p, big, BIG) == 0);
+        CHECK(s.n == BIG && memcmp(s.p, big, BIG) == 0);
         n++;
     }
     return n;
@@ -131,9 +133,9 @@ static void handoffs_before_the_body(void *arg)
                 fakes[victim].mode = bad[m];
             CHECK_INT(put_big(), 201);
             fx.release = true;
-            CHECK_INT(fakes[victim].stored, 0);
+            CHECK(!stored_by(victim).p);
             CHECK_INT(whole_copies(), 3);
-            CHECK(fakes[3].present || fakes[4].present);
+            CHECK(stored_by(3).p || stored_by(4).p);
             fixture_stop();
         }
     }
@@ -159,19 +161,19 @@ static void loses_a_stalled_one(void *arg)
     fixture_start("");
     fakes[2].mode = FAKE_STALL;
     fakes[2].die_after = 1;
-    char *huge = xcalloc(1, 64 << 20);
+    char *huge = xcalloc(1, HUGE_BYTES);
     int64_t start = clock_monotonic_ms();
     struct exchange x;
     begin(&x, "PUT", O);
-    x.req.body = http_body_memory(x.arena, str_of(huge, 64 << 20));
-    x.req.content_length = 64 << 20;
+    x.req.body = http_body_memory(x.arena, str_of(huge, HUGE_BYTES));
+    x.req.content_length = HUGE_BYTES;
     x.req.has_length = true;
     exchange_run(&x, fx.proxy);
     CHECK_INT(x.rsp.status, 201);
     CHECK(clock_monotonic_ms() - start < 8000);
-    CHECK_INT(fakes[0].data.n, 64 << 20);
-    CHECK_INT(fakes[1].data.n, 64 << 20);
-    CHECK_INT(fakes[2].stored, 0);
+    CHECK_INT(stored_by(0).n, HUGE_BYTES);
+    CHECK_INT(stored_by(1).n, HUGE_BYTES);
+    CHECK(!stored_by(2).p);
     exchange_release(&x);
     fx.release = true;
     fixture_stop();
