@@ -99,7 +99,8 @@ class Mount(unittest.TestCase):
         target = os.path.join(self.cluster.root, 'mnt2')
         os.mkdir(target)
         self.run_ok(os.path.join(TOP, 'tests', 'functional', 'mount_checks.sh'),
-                    'http://127.0.0.1:%d/auth/v1.0' % self.cluster.port, USER, KEY, target, os.path.join(BIN, 'martletfs'))
+                    'http://127.0.0.1:%d/auth/v1.0' % self.cluster.port, USER, KEY, target, os.path.join(BIN, 'martletfs'),
+                    env=dict(os.environ, LARGE_MIB='128' if VARIANT == 'plain' else '0', TREE_FILES='30'))
 
     def test_other_clients_see_files(self):
         os.mkdir(os.path.join(self.mnt, 'shared'))
@@ -114,7 +115,7 @@ class Mount(unittest.TestCase):
     def test_errors_reach_the_caller(self):
         """When the cluster cannot take the data, close() or fsync() fails: nothing is claimed to be safe."""
         os.mkdir(os.path.join(self.mnt, 'err'))
-        for n in (1, 2, 3):
+        for n in (1, 2, 3, 4):
             self.cluster.kill('node%d' % n)
         with self.assertRaises(OSError):
             with open(os.path.join(self.mnt, 'err', 'lost'), 'w') as f:
