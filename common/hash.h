@@ -10,7 +10,7 @@
 struct hash;
 struct hash *hash_new(void (*free_value)(void *)); /* free_value may be NULL */
 void hash_free(struct hash *h);
-void *hash_get(const struct hash *h, struct str key); /* NULL if absent */
+void *hash_get(const struct hash *h, struct str key);       /* NULL if absent */
 void hash_put(struct hash *h, struct str key, void *value); /* frees a value it replaces */
 void *hash_take(struct hash *h, struct str key);            /* removes and hands over; NULL if absent */
 size_t hash_count(const struct hash *h);

@@ -17,17 +17,17 @@ struct str {
     size_t n;      /* bytes */
 };
 
-#define STR(literal)                                                                                         \
-    (struct str)                                                                                             \
-    {                                                                                                        \
-        "" literal, sizeof(literal) - 1                                                                      \
+#define STR(literal)                    \
+    (struct str)                        \
+    {                                   \
+        "" literal, sizeof(literal) - 1 \
     }
 /* The same where a constant expression is needed (static tables). */
-#define STR_INIT(literal)                                                                                    \
-    {                                                                                                        \
-        "" literal, sizeof(literal) - 1                                                                      \
+#define STR_INIT(literal)               \
+    {                                   \
+        "" literal, sizeof(literal) - 1 \
     }
-#define STR_NONE   ((struct str){NULL, 0})
+#define STR_NONE ((struct str){NULL, 0})
 /* printf("%.*s", STR_ARG(s)) */
 #define STR_ARG(s) (int)(s).n, (s).p ? (s).p : ""
 

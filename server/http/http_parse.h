@@ -26,10 +26,11 @@ struct http_limits {
 };
 
 struct http_head {
-    struct str method, target; /* of a request: upper-case letters, '-' and '_'; target: no blank, no control */
-    int status;                /* of a response */
+    struct str method,
+        target; /* of a request: upper-case letters, '-' and '_'; target: no blank, no control */
+    int status; /* of a response */
     struct str reason;
-    int minor_version; /* 0 or 1; a later 1.x counts as 1 */
+    int minor_version;         /* 0 or 1; a later 1.x counts as 1 */
     struct http_field *fields; /* the caller's array of at least limits->max_fields */
     size_t n_fields;
     size_t bytes; /* of the whole head, empty line included */
@@ -49,7 +50,7 @@ struct http_framing {
     uint64_t length;
     bool unsupported_coding; /* Transfer-Encoding other than exactly "chunked": 501 */
     bool keep_alive, close;  /* Connection options present */
-    bool expect_continue; /* HTTP/1.1 only */
+    bool expect_continue;    /* HTTP/1.1 only */
 };
 /* BAD for contradictions: both length and coding, either of them twice (even if equal, as nginx), a length that is
  * no number or over 2^62, a coding in HTTP/1.0. */
@@ -59,7 +60,7 @@ enum http_parse_result http_parse_framing(const struct http_head *head, struct h
 enum http_parse_result http_parse_chunk_line(const char *p, size_t n, uint64_t *ret_size, size_t *ret_bytes);
 
 /* One line of a trailer section. OK with ret->name.n == 0 at the empty line that ends it. */
-enum http_parse_result http_parse_trailer_line(const char *p, size_t n, size_t max_line, struct http_field *ret,
-                                               size_t *ret_bytes);
+enum http_parse_result http_parse_trailer_line(const char *p, size_t n, size_t max_line,
+                                               struct http_field *ret, size_t *ret_bytes);
 
 #endif
