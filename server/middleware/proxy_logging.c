@@ -300,6 +300,16 @@ static const struct {
 
 /* --- the line ------------------------------------------------------------------------------------------------------------- */
 
+/* As url_quote() with SAFE, but most values have nothing to quote. */
+static void put_value(struct buf *line, struct arena *arena, struct str v)
+{
+    size_t i = 0;
+    while (i < v.n && ((v.p[i] >= '-' && v.p[i] <= ':') || (v.p[i] >= 'a' && v.p[i] <= 'z') ||
+                       (v.p[i] >= 'A' && v.p[i] <= 'Z') || v.p[i] == '_'))
+        i++; /* from '-' to ':' are "-./", digits and ':' */
+    buf_str(line, i == v.n ? v : url_quote(arena, v, SAFE));
+}
+
 static void write_line(struct log_entry *e)
 {
     const struct logging *l = e->logging;
@@ -313,7 +323,7 @@ static void write_line(struct log_entry *e)
         if (!l->parts[i].value)
             continue;
         struct str v = l->parts[i].value(l, e);
-        buf_str(&line, v.n ? url_quote(e->req->arena, v, SAFE) : STR("-"));
+        put_value(&line, e->req->arena, v.n ? v : STR("-"));
     }
     log_txn(LOG_LEVEL_INFO, STR_NONE, "%.*s", STR_ARG(buf_view(&line)));
     buf_release(&line);

@@ -19,10 +19,19 @@ int node_count_parse(struct str text, struct node_count *ret)
     return 0;
 }
 
+/* One random number decides the order of as many nodes as fit into 32 bits: 12. */
 static void shuffle_nodes(struct node *v, size_t n)
 {
+    uint32_t orders = 1, choice = 0;
     for (size_t i = n; i > 1; i--) {
-        size_t k = random_below((uint32_t)i);
+        if (orders == 1) {
+            for (uint32_t k = (uint32_t)i; k > 1 && orders <= UINT32_MAX / k; k--)
+                orders *= k;
+            choice = random_below(orders);
+        }
+        size_t k = choice % i;
+        choice /= (uint32_t)i;
+        orders /= (uint32_t)i;
         struct node keep = v[i - 1];
         v[i - 1] = v[k];
         v[k] = keep;
