@@ -67,15 +67,10 @@ static void fill_fixed(char *p, size_t n)
     }
 }
 
-void random_bytes(void *p, size_t n)
+static void fill_unpredictable(char *p, size_t n)
 {
-    char *at = p;
-    if (atomic_load_explicit(&random_is_fixed, memory_order_relaxed)) {
-        fill_fixed(at, n);
-        return;
-    }
     while (n) {
-        ssize_t got = getrandom(at, n, 0);
+        ssize_t got = getrandom(p, n, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0) {
@@ -83,8 +78,32 @@ void random_bytes(void *p, size_t n)
             fputs("getrandom failed\n", stderr);
             abort();
         }
-        at += got;
+        p += got;
         n -= (size_t)got;
+    }
+}
+
+/* A request draws a few bytes several times: each thread fetches them in bulk, and wipes what it has handed out. Where a
+ * program forks (martletfs, to go to the background), only one of the two goes on drawing. */
+static _Thread_local struct {
+    char bytes[512];
+    size_t left;
+} store;
+
+void random_bytes(void *p, size_t n)
+{
+    if (atomic_load_explicit(&random_is_fixed, memory_order_relaxed)) {
+        fill_fixed(p, n);
+    } else if (n > sizeof(store.bytes) / 4) {
+        fill_unpredictable(p, n);
+    } else {
+        if (store.left < n) {
+            fill_unpredictable(store.bytes, sizeof(store.bytes));
+            store.left = sizeof(store.bytes);
+        }
+        store.left -= n;
+        memcpy(p, store.bytes + store.left, n);
+        explicit_bzero(store.bytes + store.left, n);
     }
 }
 

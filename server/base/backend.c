@@ -9,7 +9,7 @@
 #include "common/timestamp.h"
 #include "common/url.h"
 
-#define TEXT "text/plain; charset=UTF-8"
+#define TEXT "text/plain"
 
 /* --- the path ------------------------------------------------------------------------------------------------ */
 

@@ -61,6 +61,8 @@ void devices_free(struct devices *d);
 /* The device if it may be used now: a plain name, a folder, and with mount_check a mount point; else NULL: answer
  * 507. Checked at each call. Lives as long as the devices. */
 const struct device *devices_find(struct devices *d, struct str name);
+/* The same from a look at most a second old: a reader of a disk that has just gone finds nothing there and harms nothing. */
+const struct device *devices_find_for_reading(struct devices *d, struct str name);
 /* Space after writing `bytes` stays above fallocate_reserve. statvfs: [may wait for the disk: call it in an offload]. */
 bool device_has_space(const struct device *dev, const struct conf_reserve *reserve, uint64_t bytes);
 

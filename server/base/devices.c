@@ -7,32 +7,42 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/alloc.h"
+#include "common/clock.h"
 #include "common/hash.h"
 
 /* More names than this are somebody's mistake or attack, not disks. */
 #define DEVICES_MAX 1024
+
+/* How old a look at the disk may be that a reader relies on. */
+#define RECENT_MS 1000
+
+struct known_device {
+    struct device device;
+    _Atomic(int64_t) usable_ms; /* when it was last found usable */
+};
 
 struct devices {
     const char *root, *service;
     bool mount_check;
     unsigned threads;
     pthread_mutex_t mutex; /* guards `known`; never held across a call that waits */
-    struct hash *known;    /* name -> struct device */
+    struct hash *known;    /* name -> struct known_device */
 };
 
 static void free_device(void *p)
 {
-    struct device *d = p;
-    rt_pool_free(d->pool);
-    free((char *)d->name);
-    free((char *)d->path);
-    free(d);
+    struct known_device *k = p;
+    rt_pool_free(k->device.pool);
+    free((char *)k->device.name);
+    free((char *)k->device.path);
+    free(k);
 }
 
 struct devices *devices_new(const struct backend_options *options, const char *service)
@@ -96,38 +106,57 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static struct device *find_or_add(struct devices *d, struct str name)
+static struct known_device *find_known(struct devices *d, struct str name)
 {
     pthread_mutex_lock(&d->mutex);
-    struct device *dev = hash_get(d->known, name);
-    if (!dev && hash_count(d->known) < DEVICES_MAX) {
-        dev = xcalloc(1, sizeof(*dev));
+    struct known_device *k = hash_get(d->known, name);
+    pthread_mutex_unlock(&d->mutex);
+    return k;
+}
+
+static struct known_device *find_or_add(struct devices *d, struct str name)
+{
+    pthread_mutex_lock(&d->mutex);
+    struct known_device *k = hash_get(d->known, name);
+    if (!k && hash_count(d->known) < DEVICES_MAX) {
+        k = xcalloc(1, sizeof(*k));
+        struct device *dev = &k->device;
         dev->name = str_dup(name);
         dev->path = xasprintf("%s/%s", d->root, dev->name);
         char *label = xasprintf("%s %s", d->service, dev->name);
         dev->pool = rt_pool_new(label, d->threads, 4096);
         free(label);
-        hash_put(d->known, name, dev);
+        hash_put(d->known, name, k);
     }
     pthread_mutex_unlock(&d->mutex);
-    return dev;
+    return k;
 }
 
 const struct device *devices_find(struct devices *d, struct str name)
 {
     if (!name_valid(name))
         return NULL;
-    pthread_mutex_lock(&d->mutex);
-    struct device *dev = hash_get(d->known, name);
-    pthread_mutex_unlock(&d->mutex);
-
-    char *path = dev ? NULL : xasprintf("%s/%.*s", d->root, STR_ARG(name));
-    const char *p = dev ? dev->path : path;
+    struct known_device *k = find_known(d, name);
+    char *path = k ? NULL : xasprintf("%s/%.*s", d->root, STR_ARG(name));
+    const char *p = k ? k->device.path : path;
     bool usable = d->mount_check ? is_mount_point(p) : is_folder(p);
     free(path);
-    if (!usable)
-        return NULL;
-    return dev ? dev : find_or_add(d, name);
+    if (usable && !k)
+        k = find_or_add(d, name);
+    if (k)
+        atomic_store_explicit(&k->usable_ms, usable ? clock_monotonic_ms() : 0, memory_order_relaxed);
+    return usable && k ? &k->device : NULL;
+}
+
+const struct device *devices_find_for_reading(struct devices *d, struct str name)
+{
+    struct known_device *k = find_known(d, name);
+    if (k) {
+        int64_t seen = atomic_load_explicit(&k->usable_ms, memory_order_relaxed);
+        if (seen && clock_monotonic_ms() - seen < RECENT_MS)
+            return &k->device;
+    }
+    return devices_find(d, name);
 }
 
 bool device_has_space(const struct device *dev, const struct conf_reserve *reserve, uint64_t bytes)

@@ -20,9 +20,9 @@
 struct entry {
     atomic_int references;
     struct entry *newer, *older; /* by last use; under the mutex */
-    struct str path;
+    struct str path;             /* of the hash folder; NUL-terminated */
     size_t bytes;
-    const char *data_name;
+    const char *data_path, *data_name; /* data_path ends in data_name */
     struct diskfile_stamp stamp;
     struct timestamp timestamp, data_timestamp, ctype_timestamp;
     int64_t size;
@@ -83,7 +83,7 @@ static void drop(struct object_cache *c, struct entry *e)
 
 static size_t text_size(const struct diskfile *f, const struct diskfile_info *info)
 {
-    size_t n = strlen(f->path) + strlen(info->data_name) + 1 + info->meta.name.n;
+    size_t n = 2 * (strlen(f->path) + 1) + strlen(info->data_name) + 1 + info->meta.name.n;
     for (size_t i = 0; i < info->meta.fields.n; i++)
         n += info->meta.fields.v[i].name.n + info->meta.fields.v[i].value.n;
     return n;
@@ -113,8 +113,11 @@ static struct entry *make_entry(const struct diskfile *f, const struct diskfile_
         .n_fields = n,
     };
     atomic_init(&e->references, 1);
+    size_t path_n = strlen(f->path);
+    e->path = str_of(copy_text(&at, str_of(f->path, path_n + 1)).p, path_n);
+    e->data_path = copy_text(&at, str_of(f->path, path_n)).p;
+    copy_text(&at, STR("/"));
     e->data_name = copy_text(&at, str_of(info->data_name, strlen(info->data_name) + 1)).p;
-    e->path = copy_text(&at, str_from(f->path));
     e->name = copy_text(&at, info->meta.name);
     for (size_t i = 0; i < n; i++) {
         e->fields[i].name = copy_text(&at, info->meta.fields.v[i].name);
@@ -196,28 +199,28 @@ static int64_t ns_of(struct timespec t)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* The open file, or -EAGAIN (ask the disk's threads), or -ESTALE (the entry is wrong). */
+static bool same_folder(const struct stat *st, const struct diskfile_stamp *s)
+{
+    return st->st_dev == s->device && ns_of(st->st_mtim) == s->dir_mtime_ns &&
+           ns_of(st->st_ctim) == s->dir_ctime_ns;
+}
+
+static bool same_file(const struct stat *st, const struct diskfile_stamp *s)
+{
+    return st->st_dev == s->device && st->st_ino == s->inode && (uint64_t)st->st_size == s->size &&
+           ns_of(st->st_ctim) == s->file_ctime_ns;
+}
+
+/* The open file, or -EAGAIN (ask the disk's threads), or -ESTALE (the entry is wrong). The file comes first: while it is
+ * open the kernel keeps the names above it, so that the look at the folder cannot wait for the disk either. */
 static int open_entry(const struct entry *e)
 {
-    struct stat st;
-    const struct diskfile_stamp *s = &e->stamp;
-    char path[512];
-    if (e->path.n >= sizeof path)
-        return -EAGAIN;
-    memcpy(path, e->path.p, e->path.n);
-    path[e->path.n] = '\0';
-    int dir = open_cached(AT_FDCWD, path, O_PATH | O_DIRECTORY);
-    if (dir < 0)
-        return dir == -ENOENT || dir == -ENOTDIR ? -ESTALE : dir;
-    int fd = -ESTALE;
-    if (fstat(dir, &st) == 0 && st.st_dev == s->device && ns_of(st.st_mtim) == s->dir_mtime_ns &&
-        ns_of(st.st_ctim) == s->dir_ctime_ns)
-        fd = open_cached(dir, e->data_name, O_RDONLY | O_NOFOLLOW);
-    close(dir);
+    struct stat file, folder;
+    int fd = open_cached(AT_FDCWD, e->data_path, O_RDONLY | O_NOFOLLOW);
     if (fd < 0)
-        return fd == -ENOENT ? -ESTALE : fd;
-    if (fstat(fd, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode &&
-        (uint64_t)st.st_size == s->size && ns_of(st.st_ctim) == s->file_ctime_ns)
+        return fd == -ENOENT || fd == -ENOTDIR ? -ESTALE : fd;
+    if (fstat(fd, &file) == 0 && same_file(&file, &e->stamp) && stat(e->path.p, &folder) == 0 &&
+        same_folder(&folder, &e->stamp))
         return fd;
     close(fd);
     return -ESTALE;

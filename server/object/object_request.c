@@ -45,7 +45,10 @@ bool object_request_device(struct object_request *r)
 {
     const struct object_options *o = &r->server->options;
     int64_t sync = o->mb_per_sync << 20;
-    r->device = devices_find(r->server->base.devices, r->path.device);
+    bool reading = str_eq(r->req->method, STR("GET")) || str_eq(r->req->method, STR("HEAD"));
+    struct devices *devices = r->server->base.devices;
+    r->device =
+        reading ? devices_find_for_reading(devices, r->path.device) : devices_find(devices, r->path.device);
     if (!r->device) {
         error_page(r->rsp, 507);
         return false;
