@@ -158,7 +158,8 @@ static void show_times(struct get *g)
 {
     struct header_table *to = &g->r.rsp->headers;
     char text[TIMESTAMP_INTERNAL_SIZE], date[HTTP_DATE_SIZE];
-    header_addf(to, STR("Etag"), "\"%.*s\"", STR_ARG(diskfile_meta_get(&g->info.meta, "ETag")));
+    struct str etag = diskfile_meta_get(&g->info.meta, "ETag");
+    header_add_ref(to, STR("Etag"), arena_join(to->arena, STR("\""), etag, STR("\""), STR_END));
     header_add(to, STR("Last-Modified"), str_from(http_date(timestamp_ceil(g->info.timestamp), date)));
     header_add(to, STR("X-Timestamp"), str_from(timestamp_normal(g->info.timestamp, text)));
     header_add(to, STR("X-Backend-Timestamp"), str_from(timestamp_internal(g->info.timestamp, text)));

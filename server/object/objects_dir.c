@@ -11,13 +11,34 @@
 
 #define HASH_DIGITS 32
 
+/* Every request needs these paths: they are joined, not formatted. */
+static const char *policy_path(struct arena *a, const char *device_path, int index)
+{
+    char folder[POLICY_DIR_SIZE];
+    struct str name = index == 0 ? STR("objects") : str_from(policy_dir("objects", index, folder));
+    return arena_join(a, str_from(device_path), STR("/"), name, STR_END).p;
+}
+
+struct number {
+    char text[12];
+};
+
+static struct str decimal(uint32_t v, struct number *out)
+{
+    char *at = out->text + sizeof out->text;
+    do {
+        *--at = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    return str_of(at, (size_t)(out->text + sizeof out->text - at));
+}
+
 void objects_dir_init(struct objects_dir *d, struct arena *a, const char *device_path,
                       const struct policy *policy)
 {
-    char folder[POLICY_DIR_SIZE];
     *d = (struct objects_dir){
         .device_path = device_path,
-        .path = arena_printf(a, "%s/%s", device_path, policy_dir("objects", policy->index, folder)).p,
+        .path = policy_path(a, device_path, policy->index),
         .policy_index = policy->index,
         .frag_count = policy->type == POLICY_ERASURE_CODING ? policy->ec_data + policy->ec_parity : 0,
         .reclaim_age_ms = OBJECTS_DIR_RECLAIM_AGE_MS,
@@ -27,12 +48,15 @@ void objects_dir_init(struct objects_dir *d, struct arena *a, const char *device
 
 struct str objects_dir_partition(const struct objects_dir *d, struct arena *a, uint32_t part)
 {
-    return arena_printf(a, "%s/%u", d->path, part);
+    struct number n;
+    return arena_join(a, str_from(d->path), STR("/"), decimal(part, &n), STR_END);
 }
 
 struct str objects_dir_hash(const struct objects_dir *d, struct arena *a, uint32_t part, const char *hash)
 {
-    return arena_printf(a, "%s/%u/%s/%s", d->path, part, hash + HASH_DIGITS - 3, hash);
+    struct number n;
+    return arena_join(a, str_from(d->path), STR("/"), decimal(part, &n), STR("/"),
+                      str_of(hash + HASH_DIGITS - 3, 3), STR("/"), str_of(hash, HASH_DIGITS), STR_END);
 }
 
 /* ext4 packs folders beside their parent unless the parent says that its children are unrelated, as the partitions are:
