@@ -6,48 +6,6 @@
 
 #include <errno.h>
 
-int err_http_status(int err)
-{
-    switch (err) {
-    case 0:
-        return 200;
-    case -EINVAL:
-    case -EILSEQ:
-        return 400;
-    case -EACCES:
-    case -EPERM:
-        return 403;
-    case -ENOENT:
-        return 404;
-    case -ETIMEDOUT:
-        return 408;
-    case -EBUSY:
-        return 409;
-    case -EEXIST:
-        return 412;
-    case -EFBIG:
-    case -E2BIG:
-        return 413;
-    case -ERANGE:
-        return 416;
-    case -EBADMSG:
-        return 422;
-    case -ECONNRESET:
-    case -EPIPE:
-        return 499;
-    case -EOPNOTSUPP:
-    case -ENOSYS:
-        return 501;
-    case -EAGAIN:
-        return 503;
-    case -ENOSPC:
-    case -EDQUOT:
-        return 507;
-    default:
-        return 500;
-    }
-}
-
 int err_from_http_status(int status)
 {
     if (status >= 200 && status <= 299)

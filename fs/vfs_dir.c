@@ -235,7 +235,9 @@ static int unlink_pinned(struct vfs *v, struct inode *child, const struct inode_
     return rc;
 }
 
-int vfs_unlink(struct vfs *v, uint64_t parent, const char *name)
+/* Finds and pins what is to go, and lets `take_away` decide and act. */
+static int remove_entry(struct vfs *v, uint64_t parent, const char *name,
+                        int (*take_away)(struct vfs *v, struct inode *child, const struct inode_path *path))
 {
     struct inode *dir = inode_get(v->inodes, parent), *child, *pinned;
     struct inode_path path;
@@ -245,13 +247,18 @@ int vfs_unlink(struct vfs *v, uint64_t parent, const char *name)
         return -ESTALE;
     rc = pin_victim(v, dir, name, &child, &pinned, &path);
     if (rc == 0) {
-        rc = unlink_pinned(v, child, &path);
+        rc = take_away(v, child, &path);
         inode_path_release(&path);
         inode_unpin(v->inodes, pinned);
         inode_put(v->inodes, child);
     }
     inode_put(v->inodes, dir);
     return rc;
+}
+
+int vfs_unlink(struct vfs *v, uint64_t parent, const char *name)
+{
+    return remove_entry(v, parent, name, unlink_pinned);
 }
 
 int vfs_check_empty(struct vfs *v, const struct inode_path *path)
@@ -319,19 +326,5 @@ static int rmdir_pinned(struct vfs *v, struct inode *child, const struct inode_p
 
 int vfs_rmdir(struct vfs *v, uint64_t parent, const char *name)
 {
-    struct inode *dir = inode_get(v->inodes, parent), *child, *pinned;
-    struct inode_path path;
-    int rc;
-
-    if (!dir)
-        return -ESTALE;
-    rc = pin_victim(v, dir, name, &child, &pinned, &path);
-    if (rc == 0) {
-        rc = rmdir_pinned(v, child, &path);
-        inode_path_release(&path);
-        inode_unpin(v->inodes, pinned);
-        inode_put(v->inodes, child);
-    }
-    inode_put(v->inodes, dir);
-    return rc;
+    return remove_entry(v, parent, name, rmdir_pinned);
 }

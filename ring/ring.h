@@ -144,6 +144,5 @@ const struct ring *ring_holder_peek(struct ring_holder *holder);
 bool ring_holder_due(struct ring_holder *holder);
 /* Takes the sentence of the last failed reload, once: false if there is none. For whoever logs. */
 bool ring_holder_take_error(struct ring_holder *holder, struct buf *error);
-const char *ring_holder_path(const struct ring_holder *holder);
 
 #endif

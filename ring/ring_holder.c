@@ -215,8 +215,3 @@ bool ring_holder_take_error(struct ring_holder *h, struct buf *error)
     free(text);
     return text != NULL;
 }
-
-const char *ring_holder_path(const struct ring_holder *h)
-{
-    return h->path;
-}

@@ -111,8 +111,6 @@ int db_preparef(struct db_broker *b, sqlite3_stmt **ret, const char *format, ...
 int db_step(struct db_broker *b, sqlite3_stmt *stmt); /* 1: a row; 0: done; -errno */
 /* Steps a statement that gives no rows. */
 int db_run(struct db_broker *b, sqlite3_stmt *stmt);
-/* SQL without parameters. */
-int db_exec(struct db_broker *b, const char *sql);
 /* -errno for an SQLite code; keeps the message, and remembers damage. */
 int db_fail(struct db_broker *b, int rc);
 /* Marks the database as damaged for a reason SQLite does not see (the stat row is missing): -EUCLEAN. */

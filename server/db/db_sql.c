@@ -125,15 +125,6 @@ int db_run(struct db_broker *b, sqlite3_stmt *stmt)
     return err;
 }
 
-int db_exec(struct db_broker *b, const char *sql)
-{
-    int err = db_broker_open(b);
-    if (err)
-        return err;
-    int rc = sqlite3_exec(b->handle->conn, sql, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : db_fail(b, rc);
-}
-
 void db_bind(sqlite3_stmt *stmt, int i, struct str s)
 {
     if (s.p)
